@@ -19,6 +19,8 @@ import hermod.protocol.frame.PublishFrame;
 import hermod.protocol.frame.PublishedFrame;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
 import java.util.ArrayList;
 import java.util.List;
 import tools.jackson.databind.JsonNode;
@@ -39,6 +41,7 @@ final class Receiver {
     private final List<Refusal> refusals = new ArrayList<>();
     private final List<JsonNode> taken = new ArrayList<>();
     private boolean isOpen;
+    private boolean isAlone;
 
     Receiver(ByteBufAllocator allocator, boolean isClient, boolean isOpen) {
         this.isClient = isClient;
@@ -46,9 +49,19 @@ final class Receiver {
         cutter = new FrameCutter(allocator, isOpen ? FRAME_LIMIT_BYTES : ProtocolLimits.HANDSHAKE_FRAME_BYTES);
     }
 
+    /** From now on each frame is read in a buffer of its own and of its size, so that a read outside of it throws. */
+    Receiver readingEachFrameAlone() {
+        isAlone = true;
+        return this;
+    }
+
     void receive(ByteBuf in) throws ProtocolException {
         cutter.cut(in, (frames, at, frameBytes) -> {
-            onFrame(frames, at);
+            if (isAlone) {
+                onFrame(Unpooled.wrappedBuffer(ByteBufUtil.getBytes(frames, at, frameBytes)), 0);
+            } else {
+                onFrame(frames, at);
+            }
             return true;
         });
     }
