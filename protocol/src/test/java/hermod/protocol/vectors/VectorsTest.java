@@ -38,7 +38,7 @@ class VectorsTest {
                     receiver.receive(in);
                     assertThat(receiver.refusals()).isEmpty();
                     assertThat(receiver.partialBytes()).isZero();
-                    assertThat(FrameJson.decode(in, 0)).isEqualTo(withoutDerivedId(vector.fields()));
+                    assertThat(FrameJson.decode(in, 0)).as(vector.name()).isEqualTo(withoutDerivedId(vector.fields()));
 
                     if (vector.canonical() && type != null) {
                         Message control = FrameJson.controlOf(type);
@@ -46,6 +46,7 @@ class VectorsTest {
                                 ? null
                                 : (Message) ControlCodec.decode(control.getParserForType(), in, 0);
                         assertThat(HexFormat.of().formatHex(FrameJson.encode(vector.fields(), message)))
+                                .as(vector.name())
                                 .isEqualTo(HexFormat.of().formatHex(vector.bytes()));
                     }
                 }));
@@ -67,7 +68,7 @@ class VectorsTest {
                     } catch (ProtocolException closed) {
                         answer = closed.code().name();
                     }
-                    assertThat(answer).isEqualTo(vector.error());
+                    assertThat(answer).as(vector.name()).isEqualTo(vector.error());
                     if (!vector.refused().isEmpty()) {
                         assertThat(receiver.refusals())
                                 .extracting(Receiver.Refusal::requestId)
