@@ -1,0 +1,348 @@
+package hermod.client;
+
+import hermod.client.internal.ClientThreads;
+import hermod.client.internal.ServerAddress;
+import hermod.client.internal.Session;
+import hermod.client.internal.Settings;
+import hermod.client.internal.WallClock;
+import hermod.protocol.ProtocolLimits;
+import hermod.protocol.TopicName;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A connection to a Hermod broker that heals itself: publishes and subscribes.
+ *
+ * <p>Any thread; no method waits but {@link #close}. What is published or subscribed while there is no connection waits for one, within bounds. After a lost
+ * connection the client subscribes again, tells listeners what they may have missed, and sends again what was not acknowledged; the broker recognises what it
+ * had already.
+ */
+public final class HermodClient implements AutoCloseable {
+    private static final Duration CLOSE_WAIT_MAX = Duration.ofSeconds(10);
+
+    private final Session session;
+
+    private HermodClient(Session session) {
+        this.session = session;
+    }
+
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /**
+     * Connects, and goes on trying as the {@link ReconnectPolicy} says. Any number of callers share one attempt.
+     *
+     * @return completes with the next WELCOME, at once if connected, or fails when the client is CLOSED.
+     */
+    public CompletableFuture<ConnectionInfo> connect() {
+        return session.connect();
+    }
+
+    /**
+     * Publishes an event. Events of one thread to one topic keep their order.
+     *
+     * @return the broker's receipt, or a {@link HermodException}: {@code BACK_PRESSURED} where too much is published and not acknowledged,
+     *     {@code PAYLOAD_TOO_LARGE} without sending it, otherwise the broker's refusal. The client repeats nothing that was refused.
+     * @throws IllegalArgumentException for a topic name that breaks the rules.
+     */
+    public CompletableFuture<PublishReceipt> publish(String topic, OutgoingEvent event) {
+        return session.publish(topic, event.entry());
+    }
+
+    /** Publishes these bytes with the channel's defaults. */
+    public CompletableFuture<PublishReceipt> publish(String topic, byte[] payload) {
+        return publish(topic, OutgoingEvent.of(payload));
+    }
+
+    /** Publishes this text as UTF-8 with the channel's defaults. */
+    public CompletableFuture<PublishReceipt> publish(String topic, String text) {
+        return publish(topic, OutgoingEvent.of(text));
+    }
+
+    /**
+     * Has a listener called for each event of a topic from now on, also after reconnects. Listeners of one topic share one subscription at the broker; the
+     * same listener given twice is called once for an event, until both its subscriptions are closed.
+     *
+     * @return completes when the broker has granted it, or fails with its refusal.
+     * @throws IllegalArgumentException for a topic name that breaks the rules.
+     */
+    public CompletableFuture<Subscription> subscribe(String topic, EventListener listener) {
+        return session.subscribe(topic, listener);
+    }
+
+    /** Fetches a new token from the token source and gives it to the broker; happens by itself ahead of expiry. Callers share one attempt. */
+    public CompletableFuture<Void> refreshToken() {
+        return session.refreshToken();
+    }
+
+    public ConnectionState state() {
+        return session.state();
+    }
+
+    public ConnectionInfo connectionInfo() {
+        return session.info();
+    }
+
+    /** Adding one twice has it called once. */
+    public void addStateListener(ConnectionStateListener listener) {
+        session.addStateListener(listener);
+    }
+
+    public void removeStateListener(ConnectionStateListener listener) {
+        session.removeStateListener(listener);
+    }
+
+    /** Microseconds since 1970 on the broker's clock; {@link ConnectionInfo#clockErrorUs} says how far off it may be. */
+    public long brokerNowUs() {
+        return session.brokerNowUs();
+    }
+
+    /** What the client has seen of each channel, by its name. */
+    public Map<String, ChannelStatus> channelStatus() {
+        return session.channelStatus();
+    }
+
+    public ClientStats stats() {
+        return session.stats();
+    }
+
+    /** The network is gone: the connection is dropped, and not tried again before {@link #networkBack} but once every longest wait. */
+    public void networkLost() {
+        session.networkLost();
+    }
+
+    /** The network is back or another: checks the connection within 2 s, or connects at once without waiting out the backoff. */
+    public void networkBack() {
+        session.networkBack();
+    }
+
+    /** The application is no longer seen. The connection stays; if the system freezes the process, {@link #foreground} finds out. */
+    public void background() {}
+
+    /** The application is seen again: checks the connection within 2 s, or connects at once without waiting out the backoff. */
+    public void foreground() {
+        session.foreground();
+    }
+
+    /**
+     * Takes no more publishes, waits up to 5 s for those that are not acknowledged and for listeners to have what was received, says goodbye to the broker.
+     *
+     * @return completes when the client is CLOSED; never fails. Idempotent.
+     */
+    public CompletableFuture<Void> closeAsync() {
+        return session.close();
+    }
+
+    /** {@link #closeAsync}, and waits for it; in a listener or continuation it does not wait, since it would wait for itself. */
+    @Override
+    public void close() {
+        CompletableFuture<Void> closed = closeAsync();
+        if (!ClientThreads.isCurrent()) {
+            closed.completeOnTimeout(null, CLOSE_WAIT_MAX.toMillis(), TimeUnit.MILLISECONDS)
+                    .join();
+        }
+    }
+
+    /** A client's configuration; each setter throws {@link IllegalArgumentException} for a value out of range. One thread at a time. */
+    public static final class Builder {
+        private final List<ServerAddress> servers = new ArrayList<>();
+        private @Nullable String token;
+        private @Nullable Supplier<CompletionStage<String>> tokenSource;
+        private String deviceId = UUID.randomUUID().toString();
+        private Platform platform = Platform.SERVER;
+        private String appVersion = "";
+        private final Map<String, List<EventListener>> subscriptions = new LinkedHashMap<>();
+        private Duration pingInterval = Duration.ofSeconds(15);
+        private Duration silenceTimeout = Duration.ofSeconds(35);
+        private ReconnectPolicy reconnect = ReconnectPolicy.defaults();
+        private Duration requestTimeout = Duration.ofSeconds(10);
+        private @Nullable ClientRuntime runtime;
+        private LongSupplier wallClockUs = WallClock.SYSTEM;
+        private int publishWindow = 1_000;
+        private boolean isLatencyReported = true;
+        private int pendingEventsMax = 10_000;
+        private long pendingBytesMax = 16L * 1024 * 1024;
+        private int queuedEventsMax = 10_000;
+        private long queuedBytesMax = 8L * 1024 * 1024;
+
+        private Builder() {}
+
+        /**
+         * Where brokers are; required. Tried in turn.
+         *
+         * @param hostPort {@code host}, {@code host:port} or {@code [IPv6]:port}; the default port is 7400.
+         */
+        public Builder server(String... hostPort) {
+            for (String one : hostPort) {
+                servers.add(ServerAddress.parse(one));
+            }
+            return this;
+        }
+
+        /** A JWT; needed unless there is a source, or the broker is in development mode. */
+        public Builder token(String jwt) {
+            int bytes = jwt.getBytes(StandardCharsets.UTF_8).length;
+            if (bytes > ProtocolLimits.TOKEN_BYTES) {
+                throw new IllegalArgumentException(
+                        "token too long: bytes=" + bytes + ", limit=" + ProtocolLimits.TOKEN_BYTES);
+            }
+            token = jwt;
+            return this;
+        }
+
+        /** Asked for a token to connect with, where {@link #token} gave none, and for another ahead of its expiry. May block; not called twice at a time. */
+        public Builder tokenSource(Supplier<CompletionStage<String>> source) {
+            tokenSource = source;
+            return this;
+        }
+
+        /** Stable for the installation, 1 to 128 bytes; by default random for each client. */
+        public Builder deviceId(String id) {
+            int bytes = id.getBytes(StandardCharsets.UTF_8).length;
+            if (bytes < 1 || bytes > ProtocolLimits.DEVICE_ID_BYTES) {
+                throw new IllegalArgumentException(
+                        "device id must have 1 to " + ProtocolLimits.DEVICE_ID_BYTES + " bytes: bytes=" + bytes);
+            }
+            deviceId = id;
+            return this;
+        }
+
+        /** SERVER by default. */
+        public Builder platform(Platform kind) {
+            platform = kind;
+            return this;
+        }
+
+        public Builder appVersion(String version) {
+            appVersion = version;
+            return this;
+        }
+
+        /** Subscribes together with the first connect, without another round trip; a refusal is told to {@link EventListener#onEnded}. */
+        public Builder subscriptions(String topic, EventListener... listeners) {
+            subscriptions
+                    .computeIfAbsent(TopicName.of(topic).toString(), name -> new ArrayList<>())
+                    .addAll(List.of(listeners));
+            return this;
+        }
+
+        /** At most this between two PINGs; 1 to 30 s, 15 by default. The broker may ask for less. */
+        public Builder pingInterval(Duration interval) {
+            pingInterval = checked("ping interval", interval);
+            return this;
+        }
+
+        /** The connection counts as dead when nothing came for so long; 35 s by default. The broker may ask for less. */
+        public Builder silenceTimeout(Duration timeout) {
+            silenceTimeout = checked("silence timeout", timeout);
+            return this;
+        }
+
+        public Builder reconnect(ReconnectPolicy policy) {
+            reconnect = policy;
+            return this;
+        }
+
+        /** For opening a socket, for WELCOME, and for each answer; a connection that does not answer is replaced. 10 s by default. */
+        public Builder requestTimeout(Duration timeout) {
+            requestTimeout = checked("request timeout", timeout);
+            return this;
+        }
+
+        /** Whose threads to use; by default the process's shared ones. */
+        public Builder runtime(ClientRuntime threads) {
+            runtime = threads;
+            return this;
+        }
+
+        /** Microseconds since 1970; cheap, any thread, must not go back. By default the system's clock as it was at start, carried on by the monotonic one. */
+        public Builder wallClockUs(LongSupplier clock) {
+            wallClockUs = clock;
+            return this;
+        }
+
+        /** Events sent and not acknowledged at most; 1 to 1,024, what the broker remembers to recognise repeated ones; 1,000 by default. */
+        public Builder publishWindow(int events) {
+            publishWindow = (int) checked("publish window", events, 1, ProtocolLimits.SEQUENCE_WINDOW);
+            return this;
+        }
+
+        /** Events published and not acknowledged, sent or waiting, at most; beyond it publishing fails with BACK_PRESSURED. 10,000 and 16 MiB by default. */
+        public Builder pendingPublishes(int events, long bytes) {
+            pendingEventsMax = (int) checked("pending publishes", events, 1, Integer.MAX_VALUE / 2);
+            pendingBytesMax = checked("pending bytes", bytes, 1, Long.MAX_VALUE / 2);
+            return this;
+        }
+
+        /** Events received and not handled at most; beyond it the socket is not read until half of it is handled. 10,000 and 8 MiB by default. */
+        public Builder queuedEvents(int events, long bytes) {
+            queuedEventsMax = (int) checked("queued events", events, 1, Integer.MAX_VALUE / 2);
+            queuedBytesMax = checked("queued bytes", bytes, 1, Long.MAX_VALUE / 2);
+            return this;
+        }
+
+        /** Whether the broker is told, at most once a second, what latencies listeners saw; true by default. */
+        public Builder latencyReports(boolean isOn) {
+            isLatencyReported = isOn;
+            return this;
+        }
+
+        /** @throws IllegalArgumentException without a server. */
+        public HermodClient build() {
+            if (servers.isEmpty()) {
+                throw new IllegalArgumentException("a client needs a server: builder.server(\"host:7400\")");
+            }
+            ClientRuntime threads = runtime == null ? ClientRuntime.shared() : runtime;
+            return new HermodClient(new Session(settings(), threads.threads()));
+        }
+
+        private Settings settings() {
+            return new Settings(
+                    List.copyOf(servers),
+                    token,
+                    tokenSource,
+                    deviceId,
+                    platform,
+                    appVersion,
+                    Map.copyOf(subscriptions),
+                    pingInterval.toNanos(),
+                    silenceTimeout.toNanos(),
+                    reconnect,
+                    requestTimeout.toNanos(),
+                    wallClockUs,
+                    publishWindow,
+                    isLatencyReported,
+                    pendingEventsMax,
+                    pendingBytesMax,
+                    queuedEventsMax,
+                    queuedBytesMax);
+        }
+
+        private static Duration checked(String what, Duration duration) {
+            if (duration.isNegative() || duration.isZero() || duration.compareTo(Duration.ofDays(1)) > 0) {
+                throw new IllegalArgumentException(what + " must be above 0 and at most a day: " + duration);
+            }
+            return duration;
+        }
+
+        private static long checked(String what, long value, long min, long max) {
+            if (value < min || value > max) {
+                throw new IllegalArgumentException(
+                        what + " must be " + min + " to " + max + ": " + what.replace(' ', '_') + "=" + value);
+            }
+            return value;
+        }
+    }
+}

@@ -1,0 +1,10 @@
+package hermod.client;
+
+/** What kind of device a client runs on; operators see it. */
+public enum Platform {
+    WEB,
+    IOS,
+    ANDROID,
+    SERVER,
+    CLI
+}

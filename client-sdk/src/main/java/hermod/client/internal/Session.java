@@ -1,0 +1,671 @@
+package hermod.client.internal;
+
+import hermod.client.ChannelStatus;
+import hermod.client.ClientStats;
+import hermod.client.ConnectionInfo;
+import hermod.client.ConnectionState;
+import hermod.client.ConnectionStateListener;
+import hermod.client.EventListener;
+import hermod.client.HermodException;
+import hermod.client.PublishReceipt;
+import hermod.client.Subscription;
+import hermod.protocol.CloseCode;
+import hermod.protocol.ProtocolException;
+import hermod.protocol.ProtocolVersion;
+import hermod.protocol.TopicName;
+import hermod.protocol.control.ControlCodec;
+import hermod.protocol.control.wire.Hello;
+import hermod.protocol.control.wire.Platform;
+import hermod.protocol.control.wire.Refresh;
+import hermod.protocol.control.wire.Refreshed;
+import hermod.protocol.control.wire.Report;
+import hermod.protocol.control.wire.Welcome;
+import hermod.protocol.frame.FrameType;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.EventLoop;
+import io.netty.util.concurrent.ScheduledFuture;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One client across all its connections: connects, keeps alive, comes back, says goodbye.
+ *
+ * <p>The public methods any thread, they enqueue or read snapshots; the {@code on…} methods on the loop that owns all the rest.
+ */
+public final class Session {
+    private static final Logger LOG = LoggerFactory.getLogger("hermod.client");
+    private static final String VERSION = versionOf(Session.class.getPackage());
+    private static final SecureRandom RANDOM = new SecureRandom();
+    private static final long REPORT_EVERY_NS = TimeUnit.SECONDS.toNanos(1);
+    private static final long PROBE_NS = TimeUnit.SECONDS.toNanos(2);
+    private static final long GOODBYE_NS_MAX = TimeUnit.SECONDS.toNanos(5);
+
+    /** A connection that lived at least this long was a good one: the next failure starts the backoff afresh. */
+    private static final long STABLE_NS = TimeUnit.SECONDS.toNanos(5);
+
+    private final Settings settings;
+    private final ClientThreads threads;
+    private final EventLoop loop;
+    private final LoopTick tick;
+    private final Completions completions;
+    private final ClockEstimate clock = new ClockEstimate();
+    private final RoundTrips roundTrips = new RoundTrips();
+    private final Standing standing;
+    private final ChannelMeters meters = new ChannelMeters();
+    private final ListenerFaults faults = new ListenerFaults();
+    private final DeliveryBudget budget;
+    private final Publications publications;
+    private final Topics topics;
+    private final FrameRouter router;
+    private final Tokens tokens;
+    private final Dialer dialer;
+    private final Backoff backoff;
+    private final long producerEpoch;
+    private volatile long clockOffsetUs;
+
+    private final List<CompletableFuture<ConnectionInfo>> connectors = new ArrayList<>();
+    private final List<CompletableFuture<Void>> closers = new ArrayList<>();
+    private List<Topic> askedInHello = List.of();
+    private @Nullable Connection connection;
+    private @Nullable ScheduledFuture<?> retry;
+    private @Nullable CompletableFuture<Void> refreshing;
+    private @Nullable HermodException finalWord;
+    private String token = "";
+    private int connectionCount;
+    private int welcomeCount;
+    private long helloSentUs;
+    private long lastReportNs;
+    private long closeDeadlineNs;
+    private boolean isOffline;
+    private boolean isClosing;
+
+    public Session(Settings settings, ClientThreads threads) {
+        this.settings = settings;
+        this.threads = threads;
+        loop = threads.nextLoop();
+        tick = threads.tickOf(loop);
+        completions = new Completions(threads.completions());
+        standing = new Standing(completions, clock, roundTrips);
+        budget = new DeliveryBudget(
+                settings.queuedEventsMax(),
+                settings.queuedBytesMax(),
+                () -> execute(this::onRoom),
+                () -> execute(this::onHandled));
+        publications = new Publications(settings, completions, () -> loop.execute(this::onPublishes));
+        topics = new Topics(
+                publications, completions, this::newTopic, (topic, hold) -> new TopicSubscription(this, topic, hold));
+        router = new FrameRouter(this, topics, publications, budget);
+        tokens = new Tokens(settings, threads.lookups(), RANDOM);
+        dialer = new Dialer(settings.servers(), loop, threads.lookups(), settings.requestTimeoutNs());
+        backoff = new Backoff(settings.reconnect(), RANDOM);
+        producerEpoch = RANDOM.nextLong() | 1;
+        settings.subscriptions().forEach((topic, listeners) -> listeners.forEach(each -> subscribeOrEnd(topic, each)));
+    }
+
+    private void subscribeOrEnd(String topic, EventListener listener) {
+        CompletableFuture<Subscription> unused = subscribe(topic, listener).whenComplete((subscription, refusal) -> {
+            if (refusal instanceof HermodException why) {
+                try {
+                    listener.onEnded(topic, why);
+                } catch (RuntimeException fault) {
+                    faults.add(topic, fault);
+                }
+            }
+        });
+    }
+
+    private Topic newTopic(String name) {
+        ChannelMeter meter = meters.of(TopicName.of(name).channel());
+        Mailbox mailbox = new Mailbox(name, meter, budget, faults, threads.handlers(), this::brokerNowUs);
+        // Microseconds rise faster than anybody publishes to one topic, so a topic that was forgotten starts above
+        // where it ended.
+        return new Topic(name, mailbox, meter, wallClockUs());
+    }
+
+    // ---- any thread
+
+    /** Callers share one attempt. */
+    public CompletableFuture<ConnectionInfo> connect() {
+        CompletableFuture<ConnectionInfo> result = new CompletableFuture<>();
+        executeFor(result, () -> onConnect(result));
+        return result;
+    }
+
+    public CompletableFuture<PublishReceipt> publish(String topic, OutgoingEntry entry) {
+        return publications.publish(topic, entry);
+    }
+
+    public CompletableFuture<Subscription> subscribe(String topic, EventListener listener) {
+        String fault = TopicName.faultOf(topic);
+        if (fault != null) {
+            throw new IllegalArgumentException(fault);
+        }
+        CompletableFuture<Subscription> result = new CompletableFuture<>();
+        executeFor(result, () -> onSubscribe(topic, listener, result));
+        return result;
+    }
+
+    CompletableFuture<Void> leave(Topic topic, ListenerHold hold) {
+        CompletableFuture<Void> left = new CompletableFuture<>();
+        executeFor(left, () -> {
+            topics.leave(topic, hold, left);
+            settle();
+        });
+        return left;
+    }
+
+    public CompletableFuture<Void> refreshToken() {
+        CompletableFuture<Void> result = new CompletableFuture<>();
+        executeFor(result, () -> {
+            refresh().whenComplete((done, failure) -> {
+                if (failure == null) {
+                    result.complete(null);
+                } else {
+                    result.completeExceptionally(failure);
+                }
+            });
+            settle();
+        });
+        return result;
+    }
+
+    public CompletableFuture<Void> close() {
+        CompletableFuture<Void> result = new CompletableFuture<>();
+        try {
+            loop.execute(() -> onClose(result));
+        } catch (RejectedExecutionException stopped) {
+            result.complete(null);
+        }
+        return result;
+    }
+
+    public void networkLost() {
+        execute(this::onNetworkLost);
+    }
+
+    public void networkBack() {
+        execute(() -> {
+            isOffline = false;
+            probeOrReconnect();
+        });
+    }
+
+    public void foreground() {
+        execute(this::probeOrReconnect);
+    }
+
+    public ConnectionState state() {
+        return standing.state();
+    }
+
+    public ConnectionInfo info() {
+        return standing.info();
+    }
+
+    public void addStateListener(ConnectionStateListener listener) {
+        standing.addListener(listener);
+    }
+
+    public void removeStateListener(ConnectionStateListener listener) {
+        standing.removeListener(listener);
+    }
+
+    public long brokerNowUs() {
+        return wallClockUs() + clockOffsetUs;
+    }
+
+    public Map<String, ChannelStatus> channelStatus() {
+        return meters.status();
+    }
+
+    public ClientStats stats() {
+        return new ClientStats(
+                publications.pendingEvents(),
+                publications.pendingBytes(),
+                budget.events(),
+                budget.bytes(),
+                budget.isPaused(),
+                faults.count(),
+                Math.max(0, welcomeCount - 1),
+                router.reportsRefused());
+    }
+
+    long wallClockUs() {
+        return settings.wallClockUs().getAsLong();
+    }
+
+    long clockOffsetUs() {
+        return clockOffsetUs;
+    }
+
+    private void execute(Runnable task) {
+        try {
+            loop.execute(task);
+        } catch (RejectedExecutionException stopped) {
+            LOG.debug("the client's runtime is closed");
+        }
+    }
+
+    private void executeFor(CompletableFuture<?> result, Runnable task) {
+        try {
+            loop.execute(task);
+        } catch (RejectedExecutionException stopped) {
+            result.completeExceptionally(
+                    new HermodException(HermodException.CLIENT_CLOSED, "the client's runtime is closed"));
+        }
+    }
+
+    // ---- connecting
+
+    private void onConnect(CompletableFuture<ConnectionInfo> result) {
+        if (finalWord != null) {
+            completions.fail(result, finalWord);
+        } else if (state() == ConnectionState.CONNECTED) {
+            completions.complete(result, info());
+        } else {
+            connectors.add(result);
+            if (state() == ConnectionState.DISCONNECTED) {
+                tick.add(this);
+                standing.become(ConnectionState.CONNECTING, null);
+                attempt();
+            }
+        }
+        settle();
+    }
+
+    private void attempt() {
+        retry = null;
+        long deadlineNs = System.nanoTime() + settings.requestTimeoutNs() * 2;
+        Connection next = new Connection(this, ++connectionCount, settings.requestTimeoutNs(), deadlineNs);
+        connection = next;
+        tokens.forConnect(brokerNowUs()).whenCompleteAsync((fresh, failure) -> onToken(next, fresh, failure), loop);
+    }
+
+    private void onToken(Connection next, @Nullable String fresh, @Nullable Throwable failure) {
+        if (next != connection) {
+            return;
+        }
+        if (fresh == null) {
+            String what = "the token source failed: " + failure;
+            next.end(Ending.of(new HermodException(HermodException.TOKEN_SOURCE_FAILED, what, 0, failure)));
+            return;
+        }
+        token = fresh;
+        dialer.dial(next, why -> next.end(Ending.lost("could not connect", why)));
+    }
+
+    /** The socket is open. */
+    void onActive(Connection active) {
+        if (active != connection) {
+            active.end(Ending.lost("no longer wanted"));
+            return;
+        }
+        askedInHello = topics.takeForHello();
+        Hello.Builder hello = Hello.newBuilder()
+                .setMinVersion(ProtocolVersion.LOWEST)
+                .setMaxVersion(ProtocolVersion.HIGHEST)
+                .setToken(token)
+                .setDeviceId(settings.deviceId())
+                .setPlatform(Platform.forNumber(settings.platform().ordinal() + 1))
+                .setAppVersion(settings.appVersion())
+                .setClientVersion(VERSION)
+                .setProducerEpoch(producerEpoch);
+        askedInHello.forEach(topic -> hello.addSubscriptions(topic.name));
+        helloSentUs = wallClockUs();
+        active.send(FrameType.HELLO, 0, hello.build());
+        active.flush();
+    }
+
+    void onWelcome(Connection from, Welcome welcome) throws ProtocolException {
+        if (from != connection || from.isOpen()) {
+            throw new ProtocolException(CloseCode.BAD_FRAME, "WELCOME twice");
+        }
+        if (welcome.getVersion() < ProtocolVersion.LOWEST || welcome.getVersion() > ProtocolVersion.HIGHEST) {
+            throw new ProtocolException(
+                    CloseCode.VERSION_NOT_SUPPORTED, "version was not offered: version=" + welcome.getVersion());
+        }
+        long nowNs = System.nanoTime();
+        from.onWelcome(
+                welcome,
+                shorter(settings.pingIntervalNs(), welcome.getPingIntervalMs()),
+                shorter(settings.silenceTimeoutNs(), welcome.getSilenceTimeoutMs()),
+                nowNs);
+        welcomeCount++;
+        clock.reset();
+        roundTrips.reset();
+        clock.add(helloSentUs, welcome.getServerTimeUs(), welcome.getServerTimeUs(), from.readAtUs());
+        clockOffsetUs = clock.offsetUs();
+        meters.onConnection(from.number());
+        lastReportNs = nowNs;
+        tokens.onAccepted(token, welcome.getTokenExpiresAtUs(), brokerNowUs());
+        dialer.advise(welcome.getEndpointsList());
+        if (budget.isPaused()) {
+            from.pauseReading();
+        }
+        publications.onConnected(from, nowNs);
+        topics.onConnected(from, askedInHello, welcome.getSubscriptionsList(), nowNs);
+        askedInHello = List.of();
+        standing.onWelcome(welcome, from.limits());
+        standing.become(ConnectionState.CONNECTED, null);
+        from.ping(wallClockUs(), nowNs);
+        ConnectionInfo info = info();
+        connectors.forEach(each -> completions.complete(each, info));
+        connectors.clear();
+    }
+
+    private static long shorter(long ownNs, int toldMs) {
+        return toldMs <= 0 ? ownNs : Math.min(ownNs, TimeUnit.MILLISECONDS.toNanos(toldMs));
+    }
+
+    /** PING and PONG have gone round; see {@link ClockEstimate#add} for the times. */
+    void onClockSample(long t0, long t1, long t2, long t3) {
+        long roundTripUs = clock.add(t0, t1, t2, t3);
+        if (roundTripUs >= 0) {
+            roundTrips.add(roundTripUs);
+            clockOffsetUs = clock.offsetUs();
+            standing.refresh();
+        }
+    }
+
+    // ---- while connected
+
+    void onFrame(Connection from, ByteBuf in, int at) throws ProtocolException {
+        if (from == connection) {
+            router.onFrame(from, in, at);
+        }
+    }
+
+    /** All that was read at a time is handled, or the socket takes more again. */
+    void onReadComplete() {
+        settle();
+    }
+
+    private void onPublishes() {
+        long nowNs = System.nanoTime();
+        for (Publication next = publications.pollIncoming(); next != null; next = publications.pollIncoming()) {
+            if (finalWord != null) {
+                publications.fail(next, finalWord);
+            } else {
+                topics.accept(next, nowNs);
+            }
+        }
+        settle();
+    }
+
+    private void onSubscribe(String name, EventListener listener, CompletableFuture<Subscription> result) {
+        if (finalWord != null) {
+            completions.fail(result, finalWord);
+        } else {
+            topics.subscribe(topics.of(name), listener, result);
+        }
+        settle();
+    }
+
+    /** The last step of every turn: what it made necessary is sent, and what it completed is told. */
+    private void settle() {
+        Connection to = connection;
+        if (to != null && to.isOpen()) {
+            long nowNs = System.nanoTime();
+            topics.flush(nowNs);
+            publications.send(to, clockOffsetUs, nowNs);
+        }
+        if (isClosing) {
+            closeWhenDone();
+        }
+        completions.flush();
+    }
+
+    private void onRoom() {
+        Connection from = connection;
+        if (from != null && !budget.isPaused()) {
+            from.resumeReading();
+        }
+    }
+
+    private void onHandled() {
+        settle();
+    }
+
+    /** Several times a second, from connect() to CLOSED. */
+    void onTick(long nowNs) {
+        Connection current = connection;
+        if (current != null && current.isHandshakeLate(nowNs)) {
+            current.end(Ending.lost("no WELCOME in time"));
+        } else if (current != null && current.isOpen()) {
+            keepAlive(current, nowNs);
+            topics.onTick(nowNs);
+            if (nowNs - lastReportNs >= REPORT_EVERY_NS) {
+                report(current, nowNs);
+            }
+            if (tokens.isRefreshDue(brokerNowUs()) && refreshing == null) {
+                refresh();
+            }
+        }
+        settle();
+    }
+
+    private void keepAlive(Connection current, long nowNs) {
+        Heartbeat heartbeat = current.heartbeat();
+        boolean isReading = current.isReading();
+        if (!isReading) {
+            heartbeat.onReadingPaused(nowNs);
+            publications.onReadingPaused(nowNs);
+        }
+        if (heartbeat.isDead(nowNs)) {
+            current.end(Ending.lost("nothing was received for too long"));
+            return;
+        }
+        FrameType late = isReading ? current.requests().expire(nowNs) : null;
+        if (late != null || publications.isStalled(nowNs)) {
+            current.end(Ending.lost("no answer in time: awaited=" + (late == null ? FrameType.PUBLISHED : late)));
+            return;
+        }
+        if (heartbeat.isPingDue(nowNs)) {
+            current.ping(wallClockUs(), nowNs);
+        }
+        standing.missedHeartbeats(heartbeat.missed());
+    }
+
+    private void report(Connection to, long nowNs) {
+        Report report = settings.isLatencyReported() ? meters.takeReport() : null;
+        if (report != null) {
+            to.send(FrameType.REPORT, to.requests().nextId(), report);
+            lastReportNs = nowNs;
+        }
+    }
+
+    // ---- token
+
+    private CompletableFuture<Void> refresh() {
+        if (refreshing != null) {
+            return refreshing;
+        }
+        CompletableFuture<Void> result = new CompletableFuture<>();
+        refreshing = result;
+        tokens.ask()
+                .whenCompleteAsync(
+                        (fresh, failure) -> {
+                            if (fresh == null) {
+                                String what = "the token source failed: " + failure;
+                                onRefreshFailed(
+                                        result,
+                                        new HermodException(HermodException.TOKEN_SOURCE_FAILED, what, 0, failure));
+                            } else {
+                                sendRefresh(result, fresh);
+                            }
+                            settle();
+                        },
+                        loop);
+        return result;
+    }
+
+    private void sendRefresh(CompletableFuture<Void> result, String fresh) {
+        Connection to = connection;
+        if (to == null || !to.isOpen()) {
+            onRefreshFailed(result, new HermodException(HermodException.NOT_CONNECTED, "lost before the refresh"));
+            return;
+        }
+        Refresh message = Refresh.newBuilder().setToken(fresh).build();
+        to.request(FrameType.REFRESH, message, FrameType.REFRESHED, System.nanoTime(), new Requests.Answer() {
+            @Override
+            public void onAnswer(ByteBuf in, int at) throws ProtocolException {
+                Refreshed refreshed = ControlCodec.decode(Refreshed.parser(), in, at);
+                token = fresh;
+                tokens.onAccepted(fresh, refreshed.getTokenExpiresAtUs(), brokerNowUs());
+                refreshing = null;
+                completions.done(result);
+            }
+
+            @Override
+            public void onFailure(HermodException why) {
+                onRefreshFailed(result, why);
+            }
+        });
+        to.flush();
+    }
+
+    private void onRefreshFailed(CompletableFuture<Void> result, HermodException why) {
+        LOG.warn("the token was not refreshed: {}", why.getMessage());
+        refreshing = null;
+        tokens.onRefreshFailed(brokerNowUs());
+        completions.fail(result, why);
+    }
+
+    // ---- losing and coming back
+
+    /** In a turn of its own, whoever noticed it. */
+    void onEndedSoon(Connection ended, Ending ending) {
+        execute(() -> onEnded(ended, ending));
+    }
+
+    private void onEnded(Connection ended, Ending ending) {
+        if (ended != connection) {
+            return;
+        }
+        connection = null;
+        topics.onDisconnected(publications.recallAll());
+        if (refreshing != null && ended.welcomedAtNs() != 0) {
+            onRefreshFailed(refreshing, ending.why());
+        }
+        dialer.advise(ending.endpoints());
+        if (isClosing) {
+            finish(new HermodException(HermodException.CLIENT_CLOSED, "the client is closed"), null);
+        } else if (ending.isFinal() || ending.needsNewToken() && !tokens.hasSource()) {
+            finish(ending.why(), ending.why());
+        } else {
+            comeBack(ended, ending);
+        }
+        settle();
+    }
+
+    private void comeBack(Connection ended, Ending ending) {
+        if (ending.needsNewToken()) {
+            tokens.onRejected();
+        }
+        if (ended.welcomedAtNs() != 0 && System.nanoTime() - ended.welcomedAtNs() >= STABLE_NS) {
+            backoff.reset();
+        }
+        backoff.onFailure();
+        standing.reconnectAttempts(backoff.failures());
+        if (backoff.isExhausted()) {
+            finish(ending.why(), ending.why());
+            return;
+        }
+        LOG.debug(
+                "connection ended, coming back: failures={}, why={}",
+                backoff.failures(),
+                ending.why().getMessage());
+        ConnectionState next = welcomeCount == 0 ? ConnectionState.CONNECTING : ConnectionState.RECONNECTING;
+        standing.become(backoff.isSuspended() ? ConnectionState.SUSPENDED : next, ending.why());
+        long delayMs = isOffline ? settings.reconnect().cap().toMillis() : backoff.delayMs(ending.retryAfterMs());
+        retry = loop.schedule(this::attempt, delayMs, TimeUnit.MILLISECONDS);
+    }
+
+    private void onNetworkLost() {
+        isOffline = true;
+        if (connection != null) {
+            connection.end(Ending.lost("the application said that the network is lost"));
+        }
+    }
+
+    private void probeOrReconnect() {
+        Connection current = connection;
+        if (current != null && current.isOpen()) {
+            long nowNs = System.nanoTime();
+            current.heartbeat().probe(nowNs + PROBE_NS);
+            current.ping(wallClockUs(), nowNs);
+        } else if (retry != null) {
+            retry.cancel(false);
+            backoff.reset();
+            attempt();
+        }
+    }
+
+    // ---- the end
+
+    private void onClose(CompletableFuture<Void> result) {
+        if (finalWord != null) {
+            completions.done(result);
+            completions.flush();
+            return;
+        }
+        closers.add(result);
+        if (!isClosing) {
+            isClosing = true;
+            closeDeadlineNs = System.nanoTime() + Math.min(GOODBYE_NS_MAX, settings.requestTimeoutNs());
+            publications.refuseFromNowOn(new HermodException(HermodException.CLIENT_CLOSED, "the client is closed"));
+            budget.awaitEmpty();
+        }
+        settle();
+    }
+
+    /** Goodbye waits for what was published to be answered and for what was received to be handled, within bounds. */
+    private void closeWhenDone() {
+        if (finalWord != null) {
+            return;
+        }
+        Connection current = connection;
+        boolean isDone = publications.isEmpty() && budget.events() == 0;
+        if (current != null && current.isOpen() && !isDone && System.nanoTime() - closeDeadlineNs < 0) {
+            return;
+        }
+        HermodException why = new HermodException(HermodException.CLIENT_CLOSED, "the client is closed");
+        finish(why, null);
+        if (current != null && current.isOpen()) {
+            report(current, System.nanoTime());
+            current.goodbye(CloseCode.NORMAL, "", Ending.of(why));
+        } else if (current != null) {
+            current.end(Ending.of(why));
+        }
+    }
+
+    /** CLOSED, for good. */
+    private void finish(HermodException why, @Nullable HermodException cause) {
+        finalWord = why;
+        connection = null;
+        if (retry != null) {
+            retry.cancel(false);
+        }
+        tick.remove(this);
+        publications.refuseFromNowOn(why);
+        publications.recallAll().forEach(each -> publications.fail(each, why));
+        topics.onClosed(why);
+        standing.become(ConnectionState.CLOSED, cause);
+        connectors.forEach(each -> completions.fail(each, why));
+        closers.forEach(completions::done);
+        onPublishes();
+    }
+
+    private static String versionOf(Package own) {
+        String version = own.getImplementationVersion();
+        return version == null ? "java/dev" : "java/" + version;
+    }
+}

@@ -1,0 +1,39 @@
+package hermod.client.internal;
+
+import hermod.client.EventListener;
+import hermod.client.Platform;
+import hermod.client.ReconnectPolicy;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletionStage;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A client's configuration, checked by its builder. Immutable.
+ *
+ * @param pingIntervalNs longest time between two PINGs; the broker's wish holds where it is shorter.
+ * @param silenceTimeoutNs the broker's wish holds where it is shorter.
+ * @param requestTimeoutNs of one request, and of a connection to answer HELLO and publishes.
+ * @param publishWindow events sent and not answered, at most; the broker's limit holds where it is lower.
+ */
+public record Settings(
+        List<ServerAddress> servers,
+        @Nullable String token,
+        @Nullable Supplier<CompletionStage<String>> tokenSource,
+        String deviceId,
+        Platform platform,
+        String appVersion,
+        Map<String, List<EventListener>> subscriptions,
+        long pingIntervalNs,
+        long silenceTimeoutNs,
+        ReconnectPolicy reconnect,
+        long requestTimeoutNs,
+        LongSupplier wallClockUs,
+        int publishWindow,
+        boolean isLatencyReported,
+        int pendingEventsMax,
+        long pendingBytesMax,
+        int queuedEventsMax,
+        long queuedBytesMax) {}
