@@ -50,6 +50,12 @@ public final class StreamTally {
         }
     }
 
+    public int publishedCount() {
+        synchronized (publisher) {
+            return publisher.publishedCount;
+        }
+    }
+
     /** To be called when the load has ended. */
     public Verdict check() {
         List<String> examples = new ArrayList<>();
