@@ -7,9 +7,10 @@ public final class ProtocolVersion {
 
     private ProtocolVersion() {}
 
-    /** The highest version both ends speak, or 0 if there is none. */
+    /** The highest version both ends speak, or 0 if there is none. The peer's are u32, as protobuf hands them over. */
     public static int choose(int peerLowest, int peerHighest) {
-        int chosen = Math.min(HIGHEST, peerHighest);
-        return chosen >= LOWEST && chosen >= peerLowest && peerLowest <= peerHighest ? chosen : 0;
+        int chosen = Integer.compareUnsigned(HIGHEST, peerHighest) <= 0 ? HIGHEST : peerHighest;
+        boolean isCommon = chosen >= LOWEST && Integer.compareUnsigned(chosen, peerLowest) >= 0;
+        return isCommon ? chosen : 0;
     }
 }

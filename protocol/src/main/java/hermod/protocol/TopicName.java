@@ -54,6 +54,13 @@ public final class TopicName {
                 levelStart = i + 1;
             } else if (c <= ' ' || (c >= 0x7f && c <= 0x9f) || c == '*') {
                 return "topic name must not hold blanks, control characters or *: '" + shown(name) + "'";
+            } else if (Character.isHighSurrogate(c)
+                    && i + 1 < name.length()
+                    && Character.isLowSurrogate(name.charAt(i + 1))) {
+                i++;
+            } else if (Character.isSurrogate(c)) {
+                // It has no UTF-8: it would travel as '?' and name another topic.
+                return "topic name holds half a surrogate pair: '" + shown(name) + "'";
             }
         }
         if (levelStart == name.length()) {

@@ -1,0 +1,271 @@
+package hermod.broker;
+
+import hermod.broker.admin.OperatorView;
+import hermod.broker.admission.Authenticator;
+import hermod.broker.admission.DevAuthenticator;
+import hermod.broker.admission.JwtAuthenticator;
+import hermod.broker.config.ConfigException;
+import hermod.broker.dispatch.Dispatch;
+import hermod.broker.metrics.BrokerStats;
+import hermod.broker.metrics.ChannelInfo;
+import hermod.broker.metrics.ConnectionStats;
+import hermod.broker.metrics.Metrics;
+import hermod.broker.metrics.TopicStats;
+import hermod.broker.session.CommandRouter;
+import hermod.broker.session.Commands;
+import hermod.broker.session.ConnectionLimits;
+import hermod.broker.session.SessionGround;
+import hermod.broker.session.SessionView;
+import hermod.broker.session.Sessions;
+import hermod.broker.shard.Shard;
+import hermod.broker.shard.ShardClock;
+import hermod.broker.topic.Channel;
+import hermod.broker.topic.Channels;
+import hermod.broker.topic.TopicLog;
+import hermod.broker.transport.Transport;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
+
+/**
+ * A running broker. Started and closed by one thread; what operators ask may come from any.
+ *
+ * <p>Start: keys, channels, shards and their parts, loops, listeners. Stop: the reverse, with a word to every client.
+ */
+public final class Broker implements OperatorView, AutoCloseable {
+    /** How long an operator's question waits for a shard's answer. */
+    private static final int ANSWER_TIMEOUT_MS = 2_000;
+
+    private static final int LISTED_COUNT_MAX = 10_000;
+
+    private final BrokerConfig config;
+    private final Channels channels;
+    private final Metrics metrics;
+    private final Authenticator authenticator;
+    private final Transport transport;
+    private final List<Dispatch> dispatches = new ArrayList<>();
+    private final List<Sessions> sessions = new ArrayList<>();
+    private final long startedAtUs = ShardClock.wallUs();
+    private InetSocketAddress tcp = new InetSocketAddress(0);
+    private InetSocketAddress webSocket = new InetSocketAddress(0);
+    private volatile boolean isReady;
+
+    private Broker(BrokerConfig config, Authenticator authenticator) {
+        this.config = config;
+        this.authenticator = authenticator;
+        channels = new Channels(config.channels().byName());
+        int shardCount = config.shard().effectiveShardCount(Runtime.getRuntime().availableProcessors());
+        metrics = new Metrics(infos(channels), shardCount);
+        Shard[] shards = new Shard[shardCount];
+        Arrays.setAll(shards, index -> new Shard(index, config.shard()));
+        Dispatch.Ground ground = new Dispatch.Ground(
+                shards,
+                channels,
+                Transport.allocator(),
+                config.topic(),
+                config.transport().payloadLimitBytes());
+        SessionGround sessionGround = sessionGround();
+        transport = new Transport(config.transport(), shardCount);
+        for (Shard shard : shards) {
+            Dispatch dispatch = new Dispatch(ground, shard.index(), metrics.shard(shard.index()));
+            dispatches.add(dispatch);
+            sessions.add(new Sessions(sessionGround, dispatch, config.outbox()));
+        }
+    }
+
+    /**
+     * Starts a broker; when this returns, clients are served.
+     *
+     * @throws ConfigException with one sentence if a key or a file the configuration names can't be used.
+     * @throws IOException with one sentence if an address can't be listened on.
+     */
+    public static Broker start(BrokerConfig config) throws ConfigException, IOException {
+        Authenticator tokens = JwtAuthenticator.start(config.admission(), config.dataDir(), Clock.systemUTC());
+        Broker broker = new Broker(config, config.dev() ? new DevAuthenticator(tokens) : tokens);
+        try {
+            broker.serve();
+        } catch (IOException | RuntimeException failed) {
+            broker.close();
+            throw failed;
+        }
+        return broker;
+    }
+
+    private void serve() throws IOException {
+        for (int i = 0; i < dispatches.size(); i++) {
+            Shard shard = dispatches.get(i).shard();
+            shard.start(transport.loop(i), dispatches.get(i));
+            transport.serve(shard, sessions.get(i), dispatches.get(i));
+        }
+        tcp = transport.listen(config.transport().port(), false);
+        webSocket = transport.listen(config.transport().wsPort(), true);
+        isReady = true;
+    }
+
+    private SessionGround sessionGround() {
+        return new SessionGround(
+                config.session(),
+                config.transport().payloadLimitBytes(),
+                config.transport().frameLimitBytes(),
+                config.transport().handshakeTimeoutMs(),
+                config.transport().connectionsPerAddressLimitCount(),
+                config.transport().connectionsPerUserLimitCount(),
+                authenticator,
+                channels,
+                Commands.registerAll(new CommandRouter()),
+                new ConnectionLimits(),
+                new SessionGround.Hashes(),
+                Transport.allocator(),
+                config.homeRegion(),
+                config.dev());
+    }
+
+    private static List<ChannelInfo> infos(Channels channels) {
+        List<ChannelInfo> infos = new ArrayList<>();
+        for (Channel channel : channels.all()) {
+            infos.add(new ChannelInfo(
+                    channel.name(),
+                    channel.policy().lane().name(),
+                    channel.policy().durability().name(),
+                    channel.policy().durability().isOnDisk(),
+                    channel.policy().tier(),
+                    channel.policy().goalP95Us()));
+        }
+        return infos;
+    }
+
+    /** Where TCP clients are served. */
+    public InetSocketAddress tcpAddress() {
+        return tcp;
+    }
+
+    /** Where WebSocket clients are served. */
+    public InetSocketAddress webSocketAddress() {
+        return webSocket;
+    }
+
+    @Override
+    public boolean isReady() {
+        return isReady;
+    }
+
+    @Override
+    public BrokerStats stats() {
+        long topics = 0;
+        for (Dispatch dispatch : dispatches) {
+            topics += ask(dispatch, Dispatch::topicCount, 0);
+        }
+        return new BrokerStats(
+                BrokerVersion.CURRENT,
+                startedAtUs,
+                TimeUnit.MICROSECONDS.toSeconds(ShardClock.wallUs() - startedAtUs),
+                dispatches.size(),
+                transport.connectionCount(),
+                topics,
+                metrics.counters(),
+                metrics.channels());
+    }
+
+    @Override
+    public List<ConnectionStats> connections() {
+        List<ConnectionStats> all = new ArrayList<>();
+        for (int i = 0; i < sessions.size(); i++) {
+            Sessions shards = sessions.get(i);
+            for (SessionView view : ask(dispatches.get(i), on -> shards.views(), List.<SessionView>of())) {
+                if (all.size() < LISTED_COUNT_MAX) {
+                    all.add(statsOf(view));
+                }
+            }
+        }
+        return all;
+    }
+
+    private static ConnectionStats statsOf(SessionView view) {
+        return new ConnectionStats(
+                view.id(),
+                view.identity().user(),
+                view.identity().org(),
+                view.device(),
+                view.platform(),
+                view.address(),
+                view.connectedAtUs(),
+                view.lastPingUs(),
+                view.subscriptions(),
+                view.deliveredCount(),
+                view.publishedCount(),
+                view.outboxBytes());
+    }
+
+    @Override
+    public List<TopicStats> topics(String org, String topic) {
+        List<TopicStats> all = new ArrayList<>();
+        for (Dispatch dispatch : dispatches) {
+            all.addAll(ask(dispatch, on -> topicsOf(on, org, topic), List.<TopicStats>of()));
+        }
+        return all;
+    }
+
+    private static List<TopicStats> topicsOf(Dispatch dispatch, String org, String topic) {
+        List<TopicStats> found = new ArrayList<>();
+        for (TopicLog log : dispatch.logs()) {
+            String name = log.topic().name().toString();
+            if ((org.isEmpty() || org.equals(log.topic().org())) && (topic.isEmpty() || topic.equals(name))) {
+                found.add(new TopicStats(log.topic().org(), name, log.nextOffset(), log.subscriberCount()));
+                if (found.size() == LISTED_COUNT_MAX) {
+                    break;
+                }
+            }
+        }
+        return found;
+    }
+
+    /** Asks a shard on its own thread and waits a moment for the answer; never called on a shard. */
+    private static <T> T ask(Dispatch dispatch, Function<Dispatch, T> question, T otherwise) {
+        CompletableFuture<T> answer = new CompletableFuture<>();
+        try {
+            dispatch.shard().execute(() -> answer.complete(question.apply(dispatch)));
+            return answer.get(ANSWER_TIMEOUT_MS, TimeUnit.MILLISECONDS);
+        } catch (ExecutionException | TimeoutException | RuntimeException stopping) {
+            return otherwise;
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+            return otherwise;
+        }
+    }
+
+    /** Tells every client to come back later, closes all sockets, gives all memory back. */
+    @Override
+    public void close() {
+        isReady = false;
+        transport.stopListening();
+        for (int i = 0; i < sessions.size(); i++) {
+            Sessions onShard = sessions.get(i);
+            ask(
+                    dispatches.get(i),
+                    on -> {
+                        onShard.closeAll();
+                        return true;
+                    },
+                    false);
+        }
+        for (Dispatch dispatch : dispatches) {
+            ask(
+                    dispatch,
+                    on -> {
+                        on.close();
+                        return true;
+                    },
+                    false);
+        }
+        transport.close();
+        authenticator.close();
+    }
+}

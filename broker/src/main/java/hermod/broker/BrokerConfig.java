@@ -1,0 +1,89 @@
+package hermod.broker;
+
+import hermod.broker.admin.AdminConfig;
+import hermod.broker.admission.AdmissionConfig;
+import hermod.broker.config.Setting;
+import hermod.broker.metrics.MetricsConfig;
+import hermod.broker.outbox.OutboxConfig;
+import hermod.broker.session.SessionConfig;
+import hermod.broker.shard.ShardConfig;
+import hermod.broker.topic.ChannelPolicies;
+import hermod.broker.topic.TopicConfig;
+import hermod.broker.transport.TransportConfig;
+import java.nio.file.Path;
+
+/**
+ * Everything a broker is told at start. Immutable; what two sections say together is checked here.
+ *
+ * @param dev development mode; only a flag sets it, never a file: local clients need no token, and all listeners are on loopback.
+ */
+public record BrokerConfig(
+        @Setting(text = "Directory of everything the broker keeps; made with mode 0700 when missing.")
+        Path dataDir,
+
+        boolean dev,
+
+        @Setting(min = 1, max = 64, text = "Name of this broker's region, told to clients in WELCOME.")
+        String homeRegion,
+
+        @Setting(text = "Listeners, and what a stranger may cost.")
+        TransportConfig transport,
+
+        @Setting(text = "Who may come in: how tokens are checked.")
+        AdmissionConfig admission,
+
+        @Setting(text = "What one connected client may do, and when it counts as gone.")
+        SessionConfig session,
+
+        @Setting(text = "Threads, and the rings between them.")
+        ShardConfig shard,
+
+        @Setting(text = "What one connection may be owed.") OutboxConfig outbox,
+
+        @Setting(text = "How many topics there may be, and what each keeps.")
+        TopicConfig topic,
+
+        @Setting(
+                text =
+                        "Channels by name. An entry with a built-in name changes the keys it names and keeps the rest; any other name is a new channel "
+                                + "and starts from the defaults below.")
+        ChannelPolicies channels,
+
+        @Setting(text = "Latency histograms.") MetricsConfig metrics,
+
+        @Setting(text = "The operators' port.") AdminConfig admin) {
+
+    public BrokerConfig {
+        int frameBytes = transport.frameLimitBytes();
+        if (frameBytes > shard.ringMessageLimitBytes()) {
+            throw new IllegalArgumentException("shard.ring-capacity-bytes is " + shard.ringCapacityBytes()
+                    + "; one eighth of it must hold the largest frame, which is transport.payload-limit-bytes and 16 KiB: "
+                    + frameBytes);
+        }
+        if (frameBytes > outbox.limitBytes() - outbox.urgentReserveBytes()) {
+            throw new IllegalArgumentException("outbox.limit-bytes is " + outbox.limitBytes()
+                    + "; without urgent-reserve-bytes it must hold the largest frame, which is transport.payload-limit-bytes and 16 KiB: "
+                    + frameBytes);
+        }
+        if (dev && !transport.isLoopback()) {
+            throw new IllegalArgumentException(
+                    "transport.host is " + transport.host() + "; with --dev it must be a loopback address");
+        }
+    }
+
+    public static BrokerConfig defaults() {
+        return new BrokerConfig(
+                Path.of(System.getProperty("user.home", "."), ".hermod"),
+                false,
+                "local",
+                TransportConfig.defaults(),
+                AdmissionConfig.defaults(),
+                SessionConfig.defaults(),
+                ShardConfig.defaults(),
+                OutboxConfig.defaults(),
+                TopicConfig.defaults(),
+                ChannelPolicies.defaults(),
+                MetricsConfig.defaults(),
+                AdminConfig.defaults());
+    }
+}

@@ -1,0 +1,158 @@
+package hermod.broker.admission;
+
+import hermod.protocol.ProtocolLimits;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.TreeSet;
+
+/**
+ * What a token allows; what it does not name is denied. Immutable, any thread; asking allocates nothing.
+ *
+ * <p>From the claim {@code rights}, a list of texts:
+ *
+ * <pre>
+ *  pub:PATTERN      publish to topics        PATTERN: a topic's whole name, or a beginning and *; * alone is all
+ *  sub:PATTERN      subscribe to topics
+ *  urgent           publish with URGENT where the channel allows it
+ *  limits:service   a back end's connection: the limits that are there for people don't hold
+ *  rate:unlimited   no publish rate
+ * </pre>
+ *
+ * <p>A text that is none of these gives nothing: a newer right is no reason to refuse a token, and never a reason to allow more.
+ */
+public final class Rights {
+    /** Entries in one token. */
+    public static final int COUNT_MAX = 256;
+
+    private static final String PUB = "pub:";
+    private static final String SUB = "sub:";
+    private static final String URGENT = "urgent";
+    private static final String SERVICE = "limits:service";
+    private static final String UNLIMITED = "rate:unlimited";
+
+    /** Bytes of one entry: the longest prefix, a topic name and the star. */
+    public static final int LENGTH_MAX = PUB.length() + ProtocolLimits.TOPIC_NAME_BYTES + 1;
+
+    private static final Rights NONE = new Rights(Patterns.of(List.of()), Patterns.of(List.of()), false, false, false);
+    private static final Rights ALL =
+            new Rights(Patterns.of(List.of("*")), Patterns.of(List.of("*")), true, true, true);
+
+    private final Patterns publish;
+    private final Patterns subscribe;
+    private final boolean urgent;
+    private final boolean service;
+    private final boolean rateUnlimited;
+
+    private Rights(Patterns publish, Patterns subscribe, boolean urgent, boolean service, boolean rateUnlimited) {
+        this.publish = publish;
+        this.subscribe = subscribe;
+        this.urgent = urgent;
+        this.service = service;
+        this.rateUnlimited = rateUnlimited;
+    }
+
+    public static Rights none() {
+        return NONE;
+    }
+
+    public static Rights all() {
+        return ALL;
+    }
+
+    /** @throws IllegalArgumentException if there are too many entries or one is too long. */
+    public static Rights of(List<String> entries) {
+        if (entries.size() > COUNT_MAX) {
+            throw new IllegalArgumentException("too many rights: count=" + entries.size() + ", limit=" + COUNT_MAX);
+        }
+        List<String> publish = new ArrayList<>();
+        List<String> subscribe = new ArrayList<>();
+        for (String entry : entries) {
+            if (entry.length() > LENGTH_MAX) {
+                throw new IllegalArgumentException(
+                        "right too long: length=" + entry.length() + ", limit=" + LENGTH_MAX);
+            }
+            if (entry.startsWith(PUB) && isPattern(entry.substring(PUB.length()))) {
+                publish.add(entry.substring(PUB.length()));
+            } else if (entry.startsWith(SUB) && isPattern(entry.substring(SUB.length()))) {
+                subscribe.add(entry.substring(SUB.length()));
+            }
+        }
+        return new Rights(
+                Patterns.of(publish),
+                Patterns.of(subscribe),
+                entries.contains(URGENT),
+                entries.contains(SERVICE),
+                entries.contains(UNLIMITED));
+    }
+
+    /** Whether an entry means something to this version. */
+    public static boolean isKnown(String entry) {
+        return entry.equals(URGENT)
+                || entry.equals(SERVICE)
+                || entry.equals(UNLIMITED)
+                || ((entry.startsWith(PUB) || entry.startsWith(SUB))
+                        && entry.length() <= LENGTH_MAX
+                        && isPattern(entry.substring(PUB.length())));
+    }
+
+    public boolean mayPublish(String topic) {
+        return publish.matches(topic);
+    }
+
+    public boolean maySubscribe(String topic) {
+        return subscribe.matches(topic);
+    }
+
+    public boolean isUrgent() {
+        return urgent;
+    }
+
+    public boolean isService() {
+        return service;
+    }
+
+    public boolean isRateUnlimited() {
+        return rateUnlimited;
+    }
+
+    private static boolean isPattern(String pattern) {
+        int star = pattern.indexOf('*');
+        return !pattern.isEmpty() && (star < 0 || star == pattern.length() - 1);
+    }
+
+    /**
+     * Exact names and beginnings, each sorted.
+     *
+     * <p>No beginning starts with another one, so the only one that can match a topic is the greatest that is not above it.
+     */
+    private record Patterns(String[] exact, String[] beginnings) {
+        static Patterns of(List<String> patterns) {
+            TreeSet<String> exact = new TreeSet<>();
+            TreeSet<String> sorted = new TreeSet<>();
+            for (String pattern : patterns) {
+                if (pattern.endsWith("*")) {
+                    sorted.add(pattern.substring(0, pattern.length() - 1));
+                } else {
+                    exact.add(pattern);
+                }
+            }
+            List<String> beginnings = new ArrayList<>();
+            for (String beginning : sorted) {
+                if (beginnings.isEmpty() || !beginning.startsWith(beginnings.get(beginnings.size() - 1))) {
+                    beginnings.add(beginning);
+                }
+            }
+            return new Patterns(exact.toArray(String[]::new), beginnings.toArray(String[]::new));
+        }
+
+        boolean matches(String topic) {
+            if (Arrays.binarySearch(exact, topic) >= 0) {
+                return true;
+            }
+            int found = Arrays.binarySearch(beginnings, topic);
+            int at = found >= 0 ? found : -found - 2;
+            return at >= 0 && topic.startsWith(beginnings[at]);
+        }
+    }
+}

@@ -1,0 +1,346 @@
+package hermod.broker.dispatch;
+
+import hermod.broker.metrics.Counter;
+import hermod.broker.metrics.ShardMetrics;
+import hermod.broker.outbox.FlushList;
+import hermod.broker.shard.RingHandler;
+import hermod.broker.shard.RunsOn;
+import hermod.broker.shard.RunsOn.Owner;
+import hermod.broker.shard.Shard;
+import hermod.broker.topic.Channels;
+import hermod.broker.topic.ChunkPool;
+import hermod.broker.topic.ChunkTable;
+import hermod.broker.topic.Deduplication;
+import hermod.broker.topic.HandleTable;
+import hermod.broker.topic.HomeTopics;
+import hermod.broker.topic.Subscriptions;
+import hermod.broker.topic.Topic;
+import hermod.broker.topic.TopicConfig;
+import hermod.broker.topic.TopicLog;
+import hermod.protocol.ErrorCode;
+import hermod.protocol.ProtocolException;
+import hermod.protocol.TopicName;
+import hermod.protocol.frame.PublishedFrame;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.Unpooled;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.Set;
+import org.agrona.collections.Long2ObjectHashMap;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** One shard's part of dispatch: what its rings bring goes to the right stage, and each turn ends with the sockets. */
+@RunsOn(Owner.SHARD)
+public final class Dispatch implements RingHandler {
+    private static final Logger LOG = LoggerFactory.getLogger(Dispatch.class);
+    private static final int DEFECTS_LOGGED_MAX = 100;
+
+    /** What all shards of a broker have in common; any thread. */
+    public static final class Ground {
+        final Shard[] shards;
+        final Dispatch[] dispatches;
+        final ChunkTable[] chunks;
+        final HandleTable handles = new HandleTable();
+        final Channels channels;
+        final ByteBufAllocator allocator;
+        final TopicConfig topicConfig;
+        final int payloadLimitBytes;
+
+        public Ground(
+                Shard[] shards,
+                Channels channels,
+                ByteBufAllocator allocator,
+                TopicConfig topicConfig,
+                int payloadLimitBytes) {
+            this.shards = Arrays.copyOf(shards, shards.length);
+            this.dispatches = new Dispatch[shards.length];
+            this.chunks = new ChunkTable[shards.length];
+            Arrays.setAll(chunks, any -> new ChunkTable());
+            this.channels = channels;
+            this.allocator = allocator;
+            this.topicConfig = topicConfig;
+            this.payloadLimitBytes = payloadLimitBytes;
+        }
+    }
+
+    private final Ground ground;
+    private final Shard shard;
+    private final ShardMetrics metrics;
+    private final HomeTopics topics;
+    private final ChunkPool chunkPool;
+    private final Deduplication deduplication;
+    private final Subscriptions subscriptions = new Subscriptions();
+    private final FlushList flushes = new FlushList();
+    private final Outgoing[] outgoing;
+    private final TopicDispatcher dispatcher;
+    private final Fanout fanout;
+    private final Publisher publisher;
+    private final Long2ObjectHashMap<Party> parties = new Long2ObjectHashMap<>();
+    private final ArrayList<Party> withOutcomes = new ArrayList<>();
+    private final ArrayList<Party> writingOutcomes = new ArrayList<>();
+    private final ByteBuf scratch = Unpooled.buffer(1024);
+    private final PublishedFrame published = new PublishedFrame();
+    private final Set<String> loggedDefects = new HashSet<>();
+    private Runnable onTick = () -> {};
+    private long producersForgotten;
+
+    public Dispatch(Ground ground, int index, ShardMetrics metrics) {
+        this.ground = ground;
+        this.shard = ground.shards[index];
+        this.metrics = metrics;
+        ground.dispatches[index] = this;
+        chunkPool = new ChunkPool(ground.allocator, ground.chunks[index], ground.topicConfig.chunkBytes());
+        deduplication = new Deduplication(ground.topicConfig);
+        topics = new HomeTopics(
+                index, ground.shards.length, ground.topicConfig, ground.handles, chunkPool, deduplication);
+        outgoing = new Outgoing[ground.shards.length];
+        Arrays.setAll(outgoing, to -> new Outgoing(ground.shards[to], metrics));
+        dispatcher =
+                new TopicDispatcher(shard, topics, deduplication, ground.channels, metrics, outgoing, this::onOverrun);
+        fanout = new Fanout(shard.clock(), metrics, subscriptions, ground.handles, ground.chunks, flushes);
+        publisher = new Publisher(shard, metrics, dispatcher, outgoing, this, ground.payloadLimitBytes);
+    }
+
+    public Shard shard() {
+        return shard;
+    }
+
+    public ShardMetrics metrics() {
+        return metrics;
+    }
+
+    public Publisher publisher() {
+        return publisher;
+    }
+
+    public FlushList flushes() {
+        return flushes;
+    }
+
+    public Subscriptions subscriptions() {
+        return subscriptions;
+    }
+
+    /** Called on the shard's tick. */
+    public void onTick(Runnable task) {
+        onTick = task;
+    }
+
+    public void add(Party party) {
+        parties.put(party.key(), party);
+    }
+
+    public void remove(Party party) {
+        parties.remove(party.key());
+    }
+
+    /** Notes that a party has outcomes, to be written at the end of the turn. */
+    public void noteOutcomes(Party party) {
+        if (!party.outcomes().isEmpty()) {
+            withOutcomes.add(party);
+            shard.requestTurn();
+        }
+    }
+
+    /**
+     * Asks the topic's home to let the party hold it; {@link Party#onHeld} has the answer.
+     *
+     * @return false when the home's ring is full.
+     */
+    public boolean hold(Party party, int correlation, String org, TopicName name, boolean asSubscriber) {
+        hermod.broker.topic.Channel channel = ground.channels.of(name.channel());
+        if (channel == null) {
+            throw new IllegalArgumentException("no such channel: " + name.channel());
+        }
+        byte[] orgBytes = org.getBytes(StandardCharsets.UTF_8);
+        byte[] nameBytes = name.toString().getBytes(StandardCharsets.UTF_8);
+        scratch.clear()
+                .writeLongLE(party.key())
+                .writeIntLE(correlation)
+                .writeShortLE(shard.index())
+                .writeByte(asSubscriber ? 1 : 0)
+                .writeByte(0)
+                .writeShortLE(orgBytes.length)
+                .writeShortLE(nameBytes.length)
+                .writeBytes(orgBytes)
+                .writeBytes(nameBytes);
+        int home = HomeTopics.homeOf(org, name.toString(), ground.shards.length);
+        return outgoing[home].send(channel.policy().lane(), RingRecords.HOLD, scratch);
+    }
+
+    /** Lets a topic go that was held. */
+    public void letGo(Topic topic, boolean asSubscriber) {
+        RingRecords.writeLetGo(scratch, topic.handle(), shard.index(), asSubscriber);
+        if (!outgoing[topic.homeShard()].send(topic.channel().policy().lane(), RingRecords.LET_GO, scratch)) {
+            // The home would think the topic held for ever. The queue's bound is far above what connections can hold,
+            // so this is a defect.
+            onDefect(new IllegalStateException("let-go lost: topic=" + topic.name()));
+        }
+    }
+
+    @Override
+    public void onRecord(int recordType, ByteBuf in, int at, int bytes) {
+        try {
+            switch (recordType) {
+                case RingRecords.RUN -> fanout.onRun(in, at);
+                case RingRecords.EVENTS -> dispatcher.onEvents(in, at, bytes);
+                case RingRecords.OUTCOMES -> onOutcomes(in, at);
+                case RingRecords.HOLD -> dispatcher.onHold(in, at);
+                case RingRecords.HELD -> onHeld(in, at);
+                case RingRecords.LET_GO -> dispatcher.onLetGo(in, at);
+                default -> throw new IllegalStateException("unknown record: type=" + recordType);
+            }
+        } catch (RuntimeException | AssertionError defect) {
+            onDefect(defect);
+        }
+    }
+
+    private void onHeld(ByteBuf in, int at) {
+        int handle = in.getIntLE(at + 12);
+        Topic topic = handle == 0 ? null : ground.handles.of(handle);
+        boolean asSubscriber = in.getByte(at + 26) != 0;
+        Party party = parties.get(in.getLongLE(at));
+        if (party == null) {
+            if (topic != null) {
+                letGo(topic, asSubscriber);
+            }
+            return;
+        }
+        party.onHeld(
+                in.getIntLE(at + 8), topic, in.getLongLE(at + 16), topic == null ? ErrorCode.TOO_MANY_TOPICS : null);
+    }
+
+    private void onOutcomes(ByteBuf in, int at) {
+        Party party = parties.get(in.getLongLE(at));
+        if (party == null) {
+            return;
+        }
+        try {
+            published.wrap(in, at + RingRecords.OUTCOMES_FIXED_BYTES);
+        } catch (ProtocolException impossible) {
+            throw new IllegalStateException("outcomes of our own do not add up", impossible);
+        }
+        for (int i = 0; i < published.rangeCount(); i++) {
+            party.outcomes()
+                    .accepted(
+                            published.rangeFirstRequestId(i),
+                            published.rangeLength(i),
+                            published.rangeHandle(i),
+                            published.rangeFirstOffset(i));
+            writeIfFull(party);
+        }
+        for (int i = 0; i < published.exceptionCount(); i++) {
+            party.outcomes()
+                    .exception(
+                            published.exceptionRequestId(i),
+                            published.exceptionHandle(i),
+                            published.exceptionCode(i),
+                            published.exceptionKind(i),
+                            published.exceptionPriority(i).code(),
+                            (int) published.exceptionRetryAfterMs(i),
+                            published.exceptionOffset(i));
+            writeIfFull(party);
+        }
+        noteOutcomes(party);
+    }
+
+    private static void writeIfFull(Party party) {
+        if (party.outcomes().isFull()) {
+            party.writeOutcomes();
+        }
+    }
+
+    @Override
+    public void onDrained() {
+        for (Outgoing each : outgoing) {
+            if (each.retry()) {
+                shard.wake();
+            }
+        }
+        if (dispatcher.hasQueued()) {
+            dispatcher.handOver();
+        }
+    }
+
+    @Override
+    public void onTurnEnd() {
+        try {
+            fanout.reportFull();
+            flushes.flushAll();
+            // Subscribers first, then those who published to them.
+            writingOutcomes.addAll(withOutcomes);
+            withOutcomes.clear();
+            for (int i = 0; i < writingOutcomes.size(); i++) {
+                writingOutcomes.get(i).writeOutcomes();
+            }
+            writingOutcomes.clear();
+            flushes.flushAll();
+        } catch (RuntimeException | AssertionError defect) {
+            onDefect(defect);
+        }
+    }
+
+    @Override
+    public void onTick() {
+        try {
+            chunkPool.trim();
+            topics.forgetIdle(shard.clock().nowNs());
+            metrics.add(Counter.PRODUCERS_FORGOTTEN, deduplication.forgottenCount() - producersForgotten);
+            producersForgotten = deduplication.forgottenCount();
+            onTick.run();
+        } catch (RuntimeException | AssertionError defect) {
+            onDefect(defect);
+        }
+    }
+
+    /** Counts an exception that nothing else caught and logs the first of each kind; the shard goes on. */
+    public void onDefect(Throwable defect) {
+        metrics.add(Counter.DEFECTS, 1);
+        StackTraceElement[] trace = defect.getStackTrace();
+        String cause = defect.getClass().getName() + (trace.length > 0 ? " at " + trace[0] : "");
+        if (loggedDefects.size() < DEFECTS_LOGGED_MAX && loggedDefects.add(cause)) {
+            LOG.error("defect on a shard, logged once per cause: shard={}", shard.index(), defect);
+        }
+    }
+
+    private void onOverrun(int toShard, int handle) {
+        Dispatch there = ground.dispatches[toShard];
+        there.shard.execute(() -> there.closeLagging(handle));
+    }
+
+    private void closeLagging(int handle) {
+        Subscriptions.Subscribers subscribers = subscriptions.of(handle);
+        for (int i = subscribers == null ? 0 : subscribers.count(); i > 0; i--) {
+            if (subscribers != null && i <= subscribers.count()) {
+                subscribers.at(i - 1).outbox().owner().onOutboxFull();
+            }
+        }
+    }
+
+    /** Topics whose home this shard is. */
+    public int topicCount() {
+        return topics.count();
+    }
+
+    /** The logs of this shard's topics, for operators; on the shard. */
+    public Iterable<TopicLog> logs() {
+        return topics.all();
+    }
+
+    /** From a handle to its topic; any thread. */
+    public @Nullable Topic topic(int handle) {
+        return ground.handles.of(handle);
+    }
+
+    /** Gives all memory back; the last thing on the shard. */
+    public void close() {
+        // Runs on their way hold references.
+        shard.turnNow();
+        topics.close();
+    }
+}

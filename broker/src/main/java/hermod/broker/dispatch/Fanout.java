@@ -1,0 +1,143 @@
+package hermod.broker.dispatch;
+
+import hermod.broker.metrics.ShardMetrics;
+import hermod.broker.metrics.Stage;
+import hermod.broker.outbox.Feed;
+import hermod.broker.outbox.FlushList;
+import hermod.broker.outbox.Outbox;
+import hermod.broker.shard.RunsOn;
+import hermod.broker.shard.RunsOn.Owner;
+import hermod.broker.shard.ShardClock;
+import hermod.broker.topic.Chunk;
+import hermod.broker.topic.ChunkTable;
+import hermod.broker.topic.HandleTable;
+import hermod.broker.topic.Subscriptions;
+import hermod.broker.topic.Topic;
+import hermod.protocol.frame.Entry;
+import hermod.protocol.frame.EventFields;
+import hermod.protocol.frame.EventFrame;
+import hermod.protocol.frame.FrameHeader;
+import io.netty.buffer.ByteBuf;
+import java.util.ArrayList;
+
+/**
+ * Stage 5 of 7: on a subscriber's shard, puts a topic's run into the outbox of everyone here who wants it.
+ *
+ * <p>From {@link TopicDispatcher} through {@code shard.PriorityRings}; on to {@code outbox.Outbox}.
+ */
+@RunsOn(Owner.SHARD)
+final class Fanout {
+    private final ShardClock clock;
+    private final ShardMetrics metrics;
+    private final Subscriptions subscriptions;
+    private final HandleTable handles;
+    private final ChunkTable[] chunks;
+    private final FlushList flushes;
+    private final ArrayList<Outbox> full = new ArrayList<>();
+
+    Fanout(
+            ShardClock clock,
+            ShardMetrics metrics,
+            Subscriptions subscriptions,
+            HandleTable handles,
+            ChunkTable[] chunks,
+            FlushList flushes) {
+        this.clock = clock;
+        this.metrics = metrics;
+        this.subscriptions = subscriptions;
+        this.handles = handles;
+        this.chunks = chunks;
+        this.flushes = flushes;
+    }
+
+    void onRun(ByteBuf in, int at) {
+        int handle = in.getIntLE(at);
+        Chunk chunk = chunks[in.getUnsignedShortLE(at + 4)].of(in.getIntLE(at + 8));
+        if (chunk == null) {
+            throw new IllegalStateException("run of a chunk that is gone: handle=" + handle);
+        }
+        ByteBuf memory = chunk.memory();
+        try {
+            Subscriptions.Subscribers subscribers = subscriptions.of(handle);
+            if (subscribers != null) {
+                fanOut(subscribers, memory, in, at);
+                note(handle, in, at);
+            }
+        } finally {
+            memory.release();
+        }
+    }
+
+    private void fanOut(Subscriptions.Subscribers subscribers, ByteBuf memory, ByteBuf in, int at) {
+        boolean hasExclusions = in.getByte(at + 6) != 0;
+        int from = in.getIntLE(at + 12);
+        int to = in.getIntLE(at + 16);
+        int count = in.getIntLE(at + 20);
+        long expiresAtUs = in.getLongLE(at + 24);
+        for (int i = 0; i < subscribers.count(); i++) {
+            Feed feed = subscribers.at(i);
+            if (hasExclusions) {
+                offerWithoutExcluded(feed, memory, from, to, expiresAtUs);
+            } else {
+                offer(feed, memory, from, to, count, expiresAtUs);
+            }
+        }
+    }
+
+    private void offer(Feed feed, ByteBuf memory, int from, int to, int count, long expiresAtUs) {
+        if (feed.outbox().offer(feed, memory, from, to, count, expiresAtUs) == Outbox.Offer.FULL) {
+            full.add(feed.outbox());
+        }
+        flushes.add(feed.outbox());
+    }
+
+    /** The slow way, for a run in which some events leave a device out: what lies between those is offered piece by piece. */
+    private void offerWithoutExcluded(Feed feed, ByteBuf memory, int from, int to, long expiresAtUs) {
+        int pieceFrom = from;
+        int pieceCount = 0;
+        int next = from;
+        while (next < to) {
+            int frameBytes = FrameHeader.frameBytes(memory, next);
+            if (isExcluded(feed, memory, next)) {
+                if (pieceCount > 0) {
+                    offer(feed, memory, pieceFrom, next, pieceCount, expiresAtUs);
+                }
+                pieceFrom = next + frameBytes;
+                pieceCount = 0;
+            } else {
+                pieceCount++;
+            }
+            next += frameBytes;
+        }
+        if (pieceCount > 0) {
+            offer(feed, memory, pieceFrom, to, pieceCount, expiresAtUs);
+        }
+    }
+
+    private static boolean isExcluded(Feed feed, ByteBuf memory, int at) {
+        if ((FrameHeader.flags(memory, at) & FrameHeader.FLAG_EXCLUDE_DEVICE) == 0) {
+            return false;
+        }
+        int entryAt = EventFrame.entryAt(memory, at);
+        int valueAt = EventFields.find(
+                memory, entryAt + Entry.FIELDS_AT, Entry.fieldsBytes(memory, entryAt), EventFields.TAG_EXCLUDED_DEVICE);
+        return valueAt >= 0 && memory.getLongLE(valueAt) == feed.device();
+    }
+
+    private void note(int handle, ByteBuf in, int at) {
+        Topic topic = handles.of(handle);
+        if (topic != null) {
+            clock.update();
+            long ns = clock.nowNs() - in.getLongLE(at + 32);
+            metrics.record(topic.channel().index(), Stage.IN_BROKER, ns / 1_000, in.getIntLE(at + 20));
+        }
+    }
+
+    /** Tells the owners of outboxes that overflowed; at the end of a turn, when subscriptions may change. */
+    void reportFull() {
+        for (int i = 0; i < full.size(); i++) {
+            full.get(i).owner().onOutboxFull();
+        }
+        full.clear();
+    }
+}

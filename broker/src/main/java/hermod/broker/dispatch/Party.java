@@ -1,0 +1,37 @@
+package hermod.broker.dispatch;
+
+import hermod.broker.topic.Topic;
+import hermod.protocol.ErrorCode;
+import hermod.protocol.frame.PublishedWriter;
+import org.jspecify.annotations.Nullable;
+
+/** A connection as dispatch sees it; {@code session} implements it. Called on the connection's shard only. */
+public interface Party {
+    /** Unique among the connections of this broker's life. */
+    long key();
+
+    /** The user id in UTF-8. */
+    byte[] source();
+
+    /** Who publishes, across connections: device and producer epoch, hashed with a secret. */
+    long producer();
+
+    /** The device across connections, hashed with a secret. */
+    long device();
+
+    boolean mayPublishUrgent();
+
+    /** Where the outcomes of its events are collected; whoever adds to it calls {@link Dispatch#noteOutcomes}. */
+    PublishedWriter outcomes();
+
+    /** Writes the collected outcomes into its outbox. */
+    void writeOutcomes();
+
+    /**
+     * The answer to a hold it asked for.
+     *
+     * @param topic null where it was refused with {@code refusal}.
+     * @param nextOffset every event from this offset on will be handed to it, if it holds the topic as a subscriber.
+     */
+    void onHeld(int correlation, @Nullable Topic topic, long nextOffset, @Nullable ErrorCode refusal);
+}

@@ -1,0 +1,27 @@
+package hermod.broker.metrics;
+
+import java.util.Locale;
+
+/** What a broker counts per channel. */
+public enum ChannelCounter {
+    PUBLISHED("Events accepted."),
+    DELIVERED("Events written to subscribers' sockets."),
+    DUPLICATES("Events recognised as published before and not delivered again."),
+    REFUSED("Events refused; the publisher was told why."),
+    EXPIRED("Events not accepted, or not delivered to one subscriber, because their time to live had passed."),
+    CLAMPED("Events that travel with a lower priority than they asked for.");
+
+    private final String meaning;
+
+    ChannelCounter(String meaning) {
+        this.meaning = meaning;
+    }
+
+    public String label() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+
+    public String meaning() {
+        return meaning;
+    }
+}

@@ -1,0 +1,29 @@
+package hermod.broker.metrics;
+
+/**
+ * What one channel did since the start. Immutable.
+ *
+ * @param lane the channel's default priority.
+ * @param runsInMemory whether the channel asks for a disk that this broker does not have yet.
+ * @param tier place in the shedding order.
+ * @param goalP95Us the channel's goal for publishToHandler.
+ * @param health one word against the goal.
+ */
+public record ChannelStats(
+        String channel,
+        String lane,
+        String durability,
+        boolean runsInMemory,
+        int tier,
+        long published,
+        long delivered,
+        long duplicates,
+        long refused,
+        long expired,
+        long clamped,
+        LatencySummary publishToBroker,
+        LatencySummary inBroker,
+        LatencySummary brokerToSocket,
+        LatencySummary publishToHandler,
+        long goalP95Us,
+        String health) {}

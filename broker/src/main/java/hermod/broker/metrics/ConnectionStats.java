@@ -1,0 +1,24 @@
+package hermod.broker.metrics;
+
+import java.util.List;
+
+/**
+ * One open connection. Immutable.
+ *
+ * @param lastPingAtUs when anything was last received.
+ * @param subscriptions topic names, perhaps only the first ones.
+ * @param outboxBytes what it is owed now.
+ */
+public record ConnectionStats(
+        String id,
+        String user,
+        String org,
+        String device,
+        String platform,
+        String address,
+        long connectedAtUs,
+        long lastPingAtUs,
+        List<String> subscriptions,
+        long delivered,
+        long published,
+        long outboxBytes) {}

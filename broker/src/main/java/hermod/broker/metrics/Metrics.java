@@ -1,0 +1,135 @@
+package hermod.broker.metrics;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.HdrHistogram.Histogram;
+import org.HdrHistogram.SingleWriterRecorder;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The shards' numbers added up, since the start.
+ *
+ * <p>Any thread; readers take turns (the lock guards the accumulated histograms and is never taken by a shard).
+ */
+public final class Metrics {
+    /** Below this many samples a percentile says nothing about a channel's health. */
+    private static final int HEALTH_SAMPLES_MIN = 20;
+
+    private final List<ChannelInfo> channels;
+    private final List<ShardMetrics> shards;
+    private final @Nullable Histogram[][] totals;
+
+    public Metrics(List<ChannelInfo> channels, int shardCount) {
+        this.channels = List.copyOf(channels);
+        List<ShardMetrics> each = new ArrayList<>();
+        for (int i = 0; i < shardCount; i++) {
+            each.add(new ShardMetrics(channels.size()));
+        }
+        this.shards = List.copyOf(each);
+        this.totals = new Histogram[channels.size()][Stage.values().length];
+    }
+
+    public ShardMetrics shard(int index) {
+        return shards.get(index);
+    }
+
+    /** A counter over all shards. */
+    public long get(Counter counter) {
+        long sum = 0;
+        for (ShardMetrics shard : shards) {
+            sum += shard.get(counter);
+        }
+        return sum;
+    }
+
+    /** All counters by label. */
+    public Map<String, Long> counters() {
+        Map<String, Long> all = new LinkedHashMap<>();
+        for (Counter counter : Counter.values()) {
+            all.put(counter.label(), get(counter));
+        }
+        return all;
+    }
+
+    /** Every channel with its numbers, ordered by name. */
+    public synchronized List<ChannelStats> channels() {
+        List<ChannelStats> all = new ArrayList<>();
+        for (int channel = 0; channel < channels.size(); channel++) {
+            all.add(channel(channel));
+        }
+        return all;
+    }
+
+    private ChannelStats channel(int channel) {
+        ChannelInfo info = channels.get(channel);
+        LatencySummary socket = summary(channel, Stage.BROKER_TO_SOCKET);
+        LatencySummary handler = summary(channel, Stage.PUBLISH_TO_HANDLER);
+        return new ChannelStats(
+                info.name(),
+                info.lane(),
+                info.durability(),
+                info.runsInMemory(),
+                info.tier(),
+                sum(channel, ChannelCounter.PUBLISHED),
+                sum(channel, ChannelCounter.DELIVERED),
+                sum(channel, ChannelCounter.DUPLICATES),
+                sum(channel, ChannelCounter.REFUSED),
+                sum(channel, ChannelCounter.EXPIRED),
+                sum(channel, ChannelCounter.CLAMPED),
+                summary(channel, Stage.PUBLISH_TO_BROKER),
+                summary(channel, Stage.IN_BROKER),
+                socket,
+                handler,
+                info.goalP95Us(),
+                health(handler, info.goalP95Us()));
+    }
+
+    private long sum(int channel, ChannelCounter counter) {
+        long sum = 0;
+        for (ShardMetrics shard : shards) {
+            sum += shard.get(channel, counter);
+        }
+        return sum;
+    }
+
+    private LatencySummary summary(int channel, Stage stage) {
+        Histogram total = totals[channel][stage.ordinal()];
+        for (ShardMetrics shard : shards) {
+            SingleWriterRecorder recorder = shard.recorder(channel, stage);
+            if (recorder != null) {
+                if (total == null) {
+                    total = new Histogram(ShardMetrics.HIGHEST_US, ShardMetrics.DIGITS);
+                    totals[channel][stage.ordinal()] = total;
+                }
+                Histogram since = recorder.getIntervalHistogram(null);
+                total.add(since);
+            }
+        }
+        return total == null ? LatencySummary.EMPTY : summaryOf(total);
+    }
+
+    private static LatencySummary summaryOf(Histogram total) {
+        return new LatencySummary(
+                total.getValueAtPercentile(50),
+                total.getValueAtPercentile(90),
+                total.getValueAtPercentile(95),
+                total.getValueAtPercentile(99),
+                total.getValueAtPercentile(99.9),
+                total.getMaxValue(),
+                total.getMean(),
+                total.getTotalCount());
+    }
+
+    /** Against the channel's goal: at most 1 × is healthy, at most 4 × degraded, beyond unhealthy; unknown while clients have reported too little. */
+    private static String health(LatencySummary publishToHandler, long goalP95Us) {
+        if (publishToHandler.count() < HEALTH_SAMPLES_MIN) {
+            return "unknown";
+        }
+        if (publishToHandler.p95() <= goalP95Us) {
+            return "healthy";
+        }
+        return publishToHandler.p95() <= 4 * goalP95Us ? "degraded" : "unhealthy";
+    }
+}

@@ -1,0 +1,4 @@
+package hermod.broker.metrics;
+
+/** One topic that is alive. Immutable. */
+public record TopicStats(String org, String topic, long nextOffset, int subscribers) {}

@@ -1,0 +1,25 @@
+package hermod.broker.outbox;
+
+import io.netty.buffer.ByteBuf;
+
+/** Where an outbox writes to: a socket. {@code transport} implements it. Called on the connection's shard only. */
+public interface FrameSink {
+    /** Whether the socket takes more now; when it turns true again the owner is told. */
+    boolean isWritable();
+
+    /** @param frames given: released when written, or when the socket is gone. */
+    void write(ByteBuf frames);
+
+    /** Hands what was written to the kernel, as far as it takes it. */
+    void flush();
+
+    /**
+     * Writes a last frame, if there is one, and closes the socket behind it.
+     *
+     * @param last given.
+     */
+    void close(ByteBuf last);
+
+    /** Stops or resumes reading from the socket. */
+    void readEnabled(boolean enabled);
+}

@@ -1,0 +1,33 @@
+package hermod.broker.outbox;
+
+import hermod.broker.config.Setting;
+
+/** How much one connection may be owed. Immutable. */
+public record OutboxConfig(
+        @Setting(
+                unit = "bytes",
+                min = 65_536,
+                max = 268_435_456,
+                text =
+                        "Bytes queued for one connection over all lanes. Too small sheds at every burst; times the connections it bounds what slow "
+                                + "subscribers can hold in memory.")
+        int limitBytes,
+
+        @Setting(
+                unit = "bytes",
+                min = 0,
+                max = 134_217_728,
+                text = "Part of limit-bytes that only URGENT may use. Must be less than limit-bytes.")
+        int urgentReserveBytes) {
+
+    public OutboxConfig {
+        if (urgentReserveBytes >= limitBytes) {
+            throw new IllegalArgumentException("urgent-reserve-bytes is " + urgentReserveBytes
+                    + "; it must be less than limit-bytes, which is " + limitBytes);
+        }
+    }
+
+    public static OutboxConfig defaults() {
+        return new OutboxConfig(1024 * 1024, 256 * 1024);
+    }
+}

@@ -1,0 +1,58 @@
+package hermod.broker.session;
+
+import hermod.broker.admission.Authenticator;
+import hermod.broker.topic.Channels;
+import io.netty.buffer.ByteBufAllocator;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.security.SecureRandom;
+
+/**
+ * What all sessions of a broker have in common. Immutable, any thread.
+ *
+ * @param frameLimitBytes after WELCOME.
+ * @param isDev whether loopback clients are exempt from the limits on connections.
+ */
+public record SessionGround(
+        SessionConfig config,
+        int payloadLimitBytes,
+        int frameLimitBytes,
+        int handshakeTimeoutMs,
+        int connectionsPerAddressLimitCount,
+        int connectionsPerUserLimitCount,
+        Authenticator authenticator,
+        Channels channels,
+        CommandRouter router,
+        ConnectionLimits limits,
+        Hashes hashes,
+        ByteBufAllocator allocator,
+        String homeRegion,
+        boolean isDev) {
+
+    /** Makes numbers of identities that nobody outside can make or undo. Any thread. */
+    public static final class Hashes {
+        private final byte[] secret = new byte[32];
+
+        public Hashes() {
+            new SecureRandom().nextBytes(secret);
+        }
+
+        /** Equal parts give equal numbers during this broker's life; no two lists of parts run together. */
+        long of(String... parts) {
+            try {
+                MessageDigest digest = MessageDigest.getInstance("SHA-256");
+                digest.update(secret);
+                for (String part : parts) {
+                    byte[] bytes = part.getBytes(StandardCharsets.UTF_8);
+                    digest.update(ByteBuffer.allocate(Integer.BYTES).putInt(0, bytes.length));
+                    digest.update(bytes);
+                }
+                return ByteBuffer.wrap(digest.digest()).getLong();
+            } catch (NoSuchAlgorithmException impossible) {
+                throw new IllegalStateException("every JDK has SHA-256", impossible);
+            }
+        }
+    }
+}

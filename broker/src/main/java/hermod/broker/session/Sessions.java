@@ -1,0 +1,104 @@
+package hermod.broker.session;
+
+import hermod.broker.dispatch.Dispatch;
+import hermod.broker.outbox.FrameSink;
+import hermod.broker.outbox.Outbox;
+import hermod.broker.outbox.OutboxConfig;
+import hermod.broker.outbox.RunPool;
+import hermod.broker.shard.RunsOn;
+import hermod.broker.shard.RunsOn.Owner;
+import hermod.broker.shard.Shard;
+import hermod.protocol.CloseCode;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The sessions of one shard: makes them, watches their deadlines, closes them at the end. */
+@RunsOn(Owner.SHARD)
+public final class Sessions {
+    /** Deadlines are looked at every so many ticks of the shard. */
+    private static final int TICKS_PER_LOOK = 3;
+
+    private final SessionGround ground;
+    private final Dispatch dispatch;
+    private final OutboxConfig outboxConfig;
+    private final RunPool runs = new RunPool();
+    private final ArrayList<Session> all = new ArrayList<>();
+    private long sessionCount;
+    private int ticks;
+
+    public Sessions(SessionGround ground, Dispatch dispatch, OutboxConfig outboxConfig) {
+        this.ground = ground;
+        this.dispatch = dispatch;
+        this.outboxConfig = outboxConfig;
+        dispatch.onTick(this::onTick);
+    }
+
+    public Shard shard() {
+        return dispatch.shard();
+    }
+
+    /** @param address of the peer, without its port. */
+    public Session open(FrameSink sink, String address) {
+        dispatch.shard().clock().update();
+        // The shard's number in the low bits makes keys unique over all shards; the clock above makes them unique over
+        // restarts.
+        long key = (dispatch.shard().clock().nowUs() / 1_000 << 20
+                        | (sessionCount++ & 0xfff) << 8
+                        | dispatch.shard().index())
+                & Long.MAX_VALUE;
+        Session session = new Session(
+                key,
+                ground,
+                dispatch,
+                sink,
+                (owner, itsSink) -> new Outbox(
+                        owner,
+                        itsSink,
+                        runs,
+                        dispatch.metrics(),
+                        dispatch.shard().clock(),
+                        outboxConfig),
+                address);
+        all.add(session);
+        return session;
+    }
+
+    private void onTick() {
+        if (++ticks % TICKS_PER_LOOK != 0) {
+            return;
+        }
+        long nowNs = dispatch.shard().clock().nowNs();
+        long nowUs = dispatch.shard().clock().nowUs();
+        for (int i = all.size() - 1; i >= 0; i--) {
+            Session session = all.get(i);
+            session.onTick(nowNs, nowUs);
+            if (session.isClosed()) {
+                // Order means nothing here: the last one fills the hole.
+                Session last = all.remove(all.size() - 1);
+                if (i < all.size()) {
+                    all.set(i, last);
+                }
+            }
+        }
+    }
+
+    /** What operators see of each welcomed session. */
+    public List<SessionView> views() {
+        List<SessionView> views = new ArrayList<>();
+        for (Session session : all) {
+            SessionView view = session.view();
+            if (view != null) {
+                views.add(view);
+            }
+        }
+        return views;
+    }
+
+    /** Tells every client that the broker stops. */
+    public void closeAll() {
+        for (Session session : List.copyOf(all)) {
+            session.close(CloseCode.GOING_AWAY, "the broker is stopping");
+        }
+        all.clear();
+    }
+}

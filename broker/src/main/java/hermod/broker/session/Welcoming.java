@@ -1,0 +1,91 @@
+package hermod.broker.session;
+
+import hermod.broker.admission.Identity;
+import hermod.protocol.CloseCode;
+import hermod.protocol.ProtocolException;
+import hermod.protocol.ProtocolLimits;
+import hermod.protocol.ProtocolVersion;
+import hermod.protocol.control.ControlCodec;
+import hermod.protocol.control.wire.Hello;
+import hermod.protocol.control.wire.Limits;
+import hermod.protocol.control.wire.Refreshed;
+import hermod.protocol.control.wire.TopicResult;
+import hermod.protocol.control.wire.Welcome;
+import hermod.protocol.frame.FrameType;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Locale;
+
+/** What a HELLO must hold and what its WELCOME says. Stateless. */
+final class Welcoming {
+    private Welcoming() {}
+
+    /** @throws ProtocolException VERSION_NOT_SUPPORTED or BAD_FRAME. */
+    static void check(Hello hello) throws ProtocolException {
+        if (ProtocolVersion.choose(hello.getMinVersion(), hello.getMaxVersion()) == 0) {
+            throw new ProtocolException(
+                    CloseCode.VERSION_NOT_SUPPORTED,
+                    "no version in common: client=" + Integer.toUnsignedString(hello.getMinVersion()) + "–"
+                            + Integer.toUnsignedString(hello.getMaxVersion()) + ", broker=" + ProtocolVersion.LOWEST
+                            + "–"
+                            + ProtocolVersion.HIGHEST);
+        }
+        int deviceBytes = hello.getDeviceId().getBytes(StandardCharsets.UTF_8).length;
+        if (deviceBytes == 0 || deviceBytes > ProtocolLimits.DEVICE_ID_BYTES) {
+            throw new ProtocolException(
+                    CloseCode.BAD_FRAME,
+                    "device_id has 1 to " + ProtocolLimits.DEVICE_ID_BYTES + " bytes: bytes=" + deviceBytes);
+        }
+        if (hello.getSubscriptionsCount() > ProtocolLimits.TOPICS_PER_REQUEST) {
+            throw new ProtocolException(
+                    CloseCode.BAD_FRAME, "too many subscriptions in HELLO: limit=" + ProtocolLimits.TOPICS_PER_REQUEST);
+        }
+    }
+
+    static Welcome welcome(
+            SessionGround ground,
+            Hello hello,
+            Identity who,
+            String connectionId,
+            long nowUs,
+            List<TopicResult> subscriptions) {
+        SessionConfig config = ground.config();
+        boolean isLimited = !who.rights().isRateUnlimited();
+        return Welcome.newBuilder()
+                .setVersion(ProtocolVersion.choose(hello.getMinVersion(), hello.getMaxVersion()))
+                .setConnectionId(connectionId)
+                .setUserId(who.user())
+                .setOrg(who.org())
+                .setServiceEnabled(true)
+                .addAllSubscriptions(subscriptions)
+                .setHomeRegion(ground.homeRegion())
+                .setTokenExpiresAtUs(who.expiresAtUs())
+                .setServerTimeUs(nowUs)
+                .setLimits(Limits.newBuilder()
+                        .setFrameBytes(ground.frameLimitBytes())
+                        .setPayloadBytes(ground.payloadLimitBytes())
+                        .setTopicsPerConnection(
+                                who.rights().isService()
+                                        ? Session.SERVICE_TOPICS_LIMIT_COUNT
+                                        : config.topicsPerConnectionLimitCount())
+                        .setPublishesPerSecond(isLimited ? config.publishesPerSecond() : 0)
+                        .setPublishBytesPerSecond(isLimited ? config.publishBytesPerSecond() : 0))
+                .setPingIntervalMs(config.pingIntervalMs())
+                .setSilenceTimeoutMs(config.silenceTimeoutMs())
+                .build();
+    }
+
+    static ByteBuf refreshed(ByteBufAllocator allocator, int requestId, Identity who) {
+        return ControlCodec.encode(
+                allocator,
+                FrameType.REFRESHED,
+                requestId,
+                Refreshed.newBuilder().setTokenExpiresAtUs(who.expiresAtUs()).build());
+    }
+
+    static String platformName(Hello hello) {
+        return hello.getPlatform().name().replace("PLATFORM_", "").toLowerCase(Locale.ROOT);
+    }
+}

@@ -1,0 +1,173 @@
+package hermod.broker.shard;
+
+import hermod.broker.shard.RunsOn.Owner;
+import hermod.protocol.Priority;
+import io.netty.buffer.ByteBuf;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One thread's worth of the broker: an event loop that reads its sockets and then takes turns.
+ *
+ * <pre>
+ *   turn:  drain rings, highest lane first  →  emit runs  →  drain again  →  write and flush each dirty socket once
+ * </pre>
+ *
+ * <p>Whoever changes something on the shard's own thread asks for a turn with {@link #requestTurn}; another thread offers a record to {@link #rings} and
+ * calls {@link #wake}, which costs a wake-up only when the loop sleeps. All else is the shard's thread only.
+ */
+@RunsOn(Owner.SHARD)
+public final class Shard {
+    /** How often {@link RingHandler#onTick} comes, in ms. */
+    public static final int TICK_MS = 100;
+
+    private static final int DRAIN_ROUNDS_MAX = 64;
+
+    private final int index;
+    private final int turnRecordLimitCount;
+    private final PriorityRings rings;
+    private final ShardClock clock = new ShardClock();
+    private final AtomicBoolean isWoken = new AtomicBoolean();
+    private final Runnable turnTask = this::runTurn;
+    private final Runnable wakeTask = this::onWake;
+    private @Nullable Executor loop;
+    private @Nullable Thread thread;
+    private @Nullable RingHandler handler;
+    private boolean isTurnRequested;
+    private boolean isInTurn;
+    private long turnCount;
+
+    public Shard(int index, ShardConfig config) {
+        this.index = index;
+        this.turnRecordLimitCount = config.turnRecordLimitCount();
+        this.rings = new PriorityRings(config.ringCapacityBytes());
+    }
+
+    /**
+     * Gives the shard its event loop and its work; to be called once, before any socket is its.
+     *
+     * @param loop runs what it is given in order on one thread; the shard's.
+     */
+    public void start(Executor loop, RingHandler handler) {
+        this.loop = loop;
+        this.handler = handler;
+        loop.execute(() -> thread = Thread.currentThread());
+    }
+
+    /** From 0. Any thread. */
+    public int index() {
+        return index;
+    }
+
+    /** The shard's rings; {@link PriorityRings#offer} from any thread, followed by {@link #wake}. */
+    public PriorityRings rings() {
+        return rings;
+    }
+
+    public ShardClock clock() {
+        return clock;
+    }
+
+    /** Whether the caller is on this shard's thread. */
+    public boolean isCurrent() {
+        return Thread.currentThread() == thread;
+    }
+
+    /** Turns taken so far. */
+    public long turnCount() {
+        return turnCount;
+    }
+
+    /** Runs something rare on the shard's thread; any thread. Events never go this way. */
+    public void execute(Runnable task) {
+        Executor executor = loop;
+        if (executor == null) {
+            throw new IllegalStateException("shard not started: index=" + index);
+        }
+        executor.execute(task);
+    }
+
+    /**
+     * Offers a record to this shard and wakes it.
+     *
+     * @return false when the lane's ring is full.
+     */
+    public boolean offer(Priority lane, int recordType, ByteBuf record, int at, int bytes) {
+        if (!rings.offer(lane, recordType, record, at, bytes)) {
+            return false;
+        }
+        if (isCurrent()) {
+            requestTurn();
+        } else {
+            wake();
+        }
+        return true;
+    }
+
+    /** Makes sure that a turn follows soon; any thread. Many calls before it cost one wake-up. */
+    public void wake() {
+        if (!isWoken.get() && isWoken.compareAndSet(false, true)) {
+            execute(wakeTask);
+        }
+    }
+
+    private void onWake() {
+        isWoken.set(false);
+        clock.update();
+        runTurn();
+    }
+
+    /** Makes sure that a turn follows once the sockets that are ready have been read; the shard's thread only. */
+    public void requestTurn() {
+        assert isCurrent() : "turn requested off its shard";
+        if (!isTurnRequested && !isInTurn) {
+            isTurnRequested = true;
+            execute(turnTask);
+        }
+    }
+
+    /** Takes a turn at once: for a read batch so large that waiting would fill the outboxes. */
+    public void turnNow() {
+        if (!isInTurn) {
+            runTurn();
+        }
+    }
+
+    private void runTurn() {
+        RingHandler work = handler;
+        if (work == null || isInTurn) {
+            return;
+        }
+        isTurnRequested = false;
+        isInTurn = true;
+        try {
+            turnCount++;
+            int left = turnRecordLimitCount;
+            for (int round = 0; round < DRAIN_ROUNDS_MAX && left > 0; round++) {
+                int drained = rings.drain(work, left);
+                left -= drained;
+                work.onDrained();
+                if (drained == 0 && rings.isEmpty()) {
+                    break;
+                }
+            }
+            work.onTurnEnd();
+        } finally {
+            isInTurn = false;
+        }
+        if (!rings.isEmpty()) {
+            requestTurn();
+        }
+    }
+
+    /** One tick: the owner of the loop calls it every {@link #TICK_MS}. */
+    public void tick() {
+        clock.anchor();
+        RingHandler work = handler;
+        if (work != null) {
+            work.onTick();
+            requestTurn();
+        }
+    }
+}

@@ -1,0 +1,50 @@
+package hermod.broker.shard;
+
+/**
+ * The time as a shard sees it: read once at the start of a turn and after each read batch, so that no event costs a clock call.
+ *
+ * <p>Wall-clock time advances with the monotonic clock between {@link #anchor} calls, so a step of the system clock is followed within a
+ * second and never inside a turn. {@link #update} and {@link #anchor} belong to the shard's thread.
+ */
+public final class ShardClock {
+    private static final long NS_PER_US = 1_000;
+
+    private long anchorUs;
+    private long anchorNs;
+    private long nowNs;
+    private long nowUs;
+
+    public ShardClock() {
+        anchor();
+    }
+
+    /** Reads the system's wall clock again. */
+    public void anchor() {
+        anchorUs = wallUs();
+        anchorNs = System.nanoTime();
+        nowNs = anchorNs;
+        nowUs = anchorUs;
+    }
+
+    /** Reads the monotonic clock; the other methods return this reading until the next one. */
+    public void update() {
+        nowNs = System.nanoTime();
+        nowUs = anchorUs + (nowNs - anchorNs) / NS_PER_US;
+    }
+
+    /** Monotonic nanoseconds of the last reading. */
+    public long nowNs() {
+        return nowNs;
+    }
+
+    /** Microseconds since 1970 of the last reading. */
+    public long nowUs() {
+        return nowUs;
+    }
+
+    /** The system's wall clock in microseconds since 1970; any thread. */
+    public static long wallUs() {
+        java.time.Instant now = java.time.Instant.now();
+        return now.getEpochSecond() * 1_000_000L + now.getNano() / NS_PER_US;
+    }
+}

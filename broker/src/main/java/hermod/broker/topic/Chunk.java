@@ -1,0 +1,53 @@
+package hermod.broker.topic;
+
+import io.netty.buffer.ByteBuf;
+
+/**
+ * A piece of memory that holds EVENT frames of one topic, one after the other, as every subscriber is sent them.
+ *
+ * <p>The home shard writes behind {@code tail}; other shards read what lies before it, after a run told them so through a ring. The home holds one reference of {@link #memory}, each run on its way and each outbox
+ * another; when only the home's is left, {@link ChunkPool} may use the memory again.
+ */
+public final class Chunk {
+    final ByteBuf memory;
+    private final int slot;
+    private int tail;
+
+    Chunk(ByteBuf memory, int slot) {
+        this.memory = memory;
+        this.slot = slot;
+    }
+
+    /** Number under which {@link ChunkTable} has it. */
+    public int slot() {
+        return slot;
+    }
+
+    /** The frames' bytes; retained by whoever keeps it beyond a call. */
+    public ByteBuf memory() {
+        return memory;
+    }
+
+    /** Index of the first free byte. */
+    int tail() {
+        return tail;
+    }
+
+    int freeBytes() {
+        return memory.capacity() - tail;
+    }
+
+    void advance(int bytes) {
+        tail += bytes;
+        assert tail <= memory.capacity();
+    }
+
+    /** To be written from the start again. */
+    void rewind() {
+        tail = 0;
+    }
+
+    boolean isOnlyHomes() {
+        return memory.refCnt() == 1;
+    }
+}

@@ -1,0 +1,141 @@
+package hermod.broker.topic;
+
+import hermod.broker.shard.RunsOn;
+import hermod.broker.shard.RunsOn.Owner;
+import io.netty.buffer.ByteBufAllocator;
+import java.util.ArrayDeque;
+import org.agrona.collections.IntArrayList;
+
+/**
+ * The chunks of one home shard: hands them out, and takes them back once no run and no outbox refers to them.
+ *
+ * <p>A retired chunk stays here until only the home's reference is left; then it is handed out again. So a flooded topic goes round in a few chunks and nothing is allocated. Sizes are powers of two from {@link
+ * #SMALLEST_BYTES} to the configured chunk size; a larger event gets a chunk of its own, which is freed rather than kept.
+ */
+@RunsOn(Owner.SHARD)
+public final class ChunkPool {
+    /** A quiet topic costs this much. */
+    static final int SMALLEST_BYTES = 1024;
+
+    /** Chunks looked at per request: the ones a slow subscriber holds must not make each request a scan. */
+    private static final int LOOK_COUNT = 4;
+
+    /** Idle chunks kept per size; more are given back to the allocator. */
+    private static final int KEEP_COUNT = 64;
+
+    private final ByteBufAllocator allocator;
+    private final ChunkTable table;
+    private final int chunkBytes;
+    private final ArrayDeque<Chunk>[] retired;
+    private final ArrayDeque<Chunk> oversized = new ArrayDeque<>();
+    private final IntArrayList freeSlots = new IntArrayList();
+    private int slotCount;
+    private long allocatedBytes;
+
+    /** @param chunkBytes largest regular size, a power of two. */
+    @SuppressWarnings({"unchecked", "rawtypes"})
+    public ChunkPool(ByteBufAllocator allocator, ChunkTable table, int chunkBytes) {
+        this.allocator = allocator;
+        this.table = table;
+        this.chunkBytes = Math.max(SMALLEST_BYTES, chunkBytes);
+        retired = new ArrayDeque[sizeClass(this.chunkBytes) + 1];
+        for (int i = 0; i < retired.length; i++) {
+            retired[i] = new ArrayDeque<>();
+        }
+    }
+
+    /** Memory taken from the allocator and not given back, in bytes. */
+    public long allocatedBytes() {
+        return allocatedBytes;
+    }
+
+    /**
+     * A chunk with room for at least {@code neededBytes}.
+     *
+     * @param lastBytes size of the topic's chunk before, 0 for none: the next one is twice as large, up to the configured size.
+     * @return with one reference, given to the caller, who gives it back with {@link #retire}.
+     */
+    Chunk take(int neededBytes, int lastBytes) {
+        int wanted = Math.min(chunkBytes, Math.max(SMALLEST_BYTES, lastBytes * 2));
+        while (wanted < neededBytes) {
+            wanted *= 2;
+        }
+        if (wanted > chunkBytes) {
+            return allocate(neededBytes);
+        }
+        ArrayDeque<Chunk> candidates = retired[sizeClass(wanted)];
+        for (int i = Math.min(LOOK_COUNT, candidates.size()); i > 0; i--) {
+            Chunk chunk = candidates.removeFirst();
+            if (chunk.isOnlyHomes()) {
+                chunk.rewind();
+                return chunk;
+            }
+            candidates.addLast(chunk);
+        }
+        return allocate(wanted);
+    }
+
+    private Chunk allocate(int bytes) {
+        int slot = freeSlots.isEmpty() ? slotCount++ : freeSlots.popInt();
+        if (slot >= ChunkTable.CAPACITY) {
+            throw new IllegalStateException("chunk table full: chunks=" + ChunkTable.CAPACITY);
+        }
+        Chunk chunk = new Chunk(allocator.directBuffer(bytes, bytes), slot);
+        chunk.memory.writerIndex(bytes);
+        table.set(slot, chunk);
+        allocatedBytes += bytes;
+        return chunk;
+    }
+
+    /** Takes a chunk back that its topic writes no more; subscribers may still be reading it. */
+    void retire(Chunk chunk) {
+        int bytes = chunk.memory.capacity();
+        if (bytes > chunkBytes || Integer.bitCount(bytes) != 1) {
+            oversized.addLast(chunk);
+        } else {
+            retired[sizeClass(bytes)].addLast(chunk);
+        }
+    }
+
+    /** Gives memory back that nobody refers to and that is more than the pool keeps; called on the shard's tick. */
+    public void trim() {
+        freeUnused(oversized, 0);
+        for (ArrayDeque<Chunk> chunks : retired) {
+            if (chunks.size() > KEEP_COUNT) {
+                freeUnused(chunks, KEEP_COUNT);
+            }
+        }
+    }
+
+    private void freeUnused(ArrayDeque<Chunk> chunks, int keepCount) {
+        for (int i = chunks.size(); i > 0 && chunks.size() > keepCount; i--) {
+            Chunk chunk = chunks.removeFirst();
+            if (chunk.isOnlyHomes()) {
+                free(chunk);
+            } else {
+                chunks.addLast(chunk);
+            }
+        }
+    }
+
+    private void free(Chunk chunk) {
+        table.set(chunk.slot(), null);
+        freeSlots.addInt(chunk.slot());
+        allocatedBytes -= chunk.memory.capacity();
+        chunk.memory.release();
+    }
+
+    /** Gives everything back at the broker's end; what others still hold is freed when they let go. */
+    public void close() {
+        oversized.forEach(this::free);
+        oversized.clear();
+        for (ArrayDeque<Chunk> chunks : retired) {
+            chunks.forEach(this::free);
+            chunks.clear();
+        }
+    }
+
+    private static int sizeClass(int bytes) {
+        return 31 - Integer.numberOfLeadingZeros(bytes / SMALLEST_BYTES);
+    }
+}

@@ -1,0 +1,139 @@
+package hermod.broker.topic;
+
+import hermod.broker.shard.RunsOn;
+import hermod.broker.shard.RunsOn.Owner;
+import hermod.protocol.TopicName;
+import java.security.SecureRandom;
+import java.util.ArrayDeque;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.agrona.collections.Int2ObjectHashMap;
+import org.agrona.collections.IntArrayList;
+import org.agrona.collections.IntArrayQueue;
+import org.jspecify.annotations.Nullable;
+
+/** The topics whose home is one shard: made when somebody first holds them, forgotten when nobody has held them for a while. */
+@RunsOn(Owner.SHARD)
+public final class HomeTopics {
+    /** A topic's full name: nothing crosses an org. */
+    private record Key(String org, String name) {}
+
+    private final int shard;
+    private final int shardCount;
+    private final int limitCount;
+    private final long idleNs;
+    private final HandleTable handles;
+    private final ChunkPool chunks;
+    private final Deduplication deduplication;
+    private final SecureRandom random = new SecureRandom();
+    private final Map<Key, TopicLog> byName = new HashMap<>();
+    private final Int2ObjectHashMap<TopicLog> byHandle = new Int2ObjectHashMap<>();
+    private final ArrayDeque<TopicLog> idle = new ArrayDeque<>();
+    private final IntArrayQueue freeIndices = new IntArrayQueue(-1);
+    private final IntArrayList generations = new IntArrayList();
+
+    public HomeTopics(
+            int shard,
+            int shardCount,
+            TopicConfig config,
+            HandleTable handles,
+            ChunkPool chunks,
+            Deduplication deduplication) {
+        this.shard = shard;
+        this.shardCount = shardCount;
+        this.limitCount = Math.max(1, Math.min(config.topicsLimitCount(), HandleTable.capacity()) / shardCount);
+        this.idleNs = TimeUnit.SECONDS.toNanos(config.idleSeconds());
+        this.handles = handles;
+        this.chunks = chunks;
+        this.deduplication = deduplication;
+    }
+
+    /** The shard that is home to a topic; any thread. */
+    public static int homeOf(String org, String name, int shardCount) {
+        return shardCount == 1 ? 0 : Math.floorMod(org.hashCode() * 31 + name.hashCode() * 0x9E37_79B9, shardCount);
+    }
+
+    public int count() {
+        return byName.size();
+    }
+
+    /** @return null when the topic is gone. */
+    public @Nullable TopicLog of(int handle) {
+        return byHandle.get(handle);
+    }
+
+    /** The topic of that name, made if need be; null when there are as many topics as there may be. */
+    public @Nullable TopicLog open(String org, TopicName name, Channel channel, long nowNs) {
+        Key key = new Key(org, name.toString());
+        TopicLog known = byName.get(key);
+        if (known != null) {
+            return known;
+        }
+        if (byName.size() >= limitCount) {
+            return null;
+        }
+        Topic topic = new Topic(nextHandle(), org, name, channel, nextEpoch(), shard);
+        TopicLog log = new TopicLog(topic, chunks, shardCount, nowNs);
+        byName.put(key, log);
+        byHandle.put(topic.handle(), log);
+        handles.put(topic);
+        return log;
+    }
+
+    private int nextHandle() {
+        int local = freeIndices.isEmpty() ? generations.size() : freeIndices.pollInt();
+        if (local == generations.size()) {
+            generations.addInt(0);
+        }
+        int generation = HandleTable.nextGeneration(generations.getInt(local));
+        generations.setInt(local, generation);
+        return HandleTable.handle(local * shardCount + shard, generation);
+    }
+
+    private int nextEpoch() {
+        int epoch = random.nextInt();
+        return epoch == 0 ? 1 : epoch;
+    }
+
+    /** To be told when nobody holds a topic any more. */
+    public void onIdle(TopicLog log) {
+        idle.addLast(log);
+    }
+
+    /** Forgets topics that were idle long enough; called on the shard's tick. */
+    public void forgetIdle(long nowNs) {
+        while (!idle.isEmpty() && nowNs - idle.peekFirst().idleSinceNs() >= idleNs) {
+            TopicLog log = idle.removeFirst();
+            // It may have been held again since, or be here twice; a later entry, or none, speaks for it then.
+            if (log.isIdle()
+                    && nowNs - log.idleSinceNs() >= idleNs
+                    && byHandle.get(log.topic().handle()) == log) {
+                forget(log);
+            }
+        }
+    }
+
+    private void forget(TopicLog log) {
+        Topic topic = log.topic();
+        byName.remove(new Key(topic.org(), topic.name().toString()));
+        byHandle.remove(topic.handle());
+        handles.remove(topic);
+        deduplication.forget(log);
+        log.close();
+        freeIndices.addInt(HandleTable.index(topic.handle()) / shardCount);
+    }
+
+    /** All of them, for operators; on the home shard. */
+    public Iterable<TopicLog> all() {
+        return byName.values();
+    }
+
+    /** Gives all memory back at the broker's end. */
+    public void close() {
+        byName.values().forEach(TopicLog::close);
+        byName.clear();
+        byHandle.clear();
+        chunks.close();
+    }
+}

@@ -1,0 +1,45 @@
+package hermod.broker.topic;
+
+import hermod.broker.config.Setting;
+
+/** How many topics there may be and what each may keep. Immutable. */
+public record TopicConfig(
+        @Setting(min = 1, max = 100_000_000, text = "Topics alive at once; one more is refused with TOO_MANY_TOPICS.")
+        int topicsLimitCount,
+
+        @Setting(
+                unit = "s",
+                min = 1,
+                max = 604_800,
+                text =
+                        "A topic nobody holds and nobody published to for this long is forgotten, and starts a new epoch when it comes back. Too "
+                                + "short forgets duplicates of slow retries, too long keeps memory.")
+        int idleSeconds,
+
+        @Setting(
+                unit = "bytes",
+                min = 4_096,
+                max = 1_048_576,
+                text =
+                        "Size of one chunk of a topic's replay window. Small chunks cost writes, large ones memory for each busy topic.")
+        int chunkBytes,
+
+        @Setting(
+                min = 1,
+                max = 10_000_000,
+                text = "Producers whose sequences one topic remembers; the one silent longest is forgotten first.")
+        int producersPerTopicLimitCount,
+
+        @Setting(
+                unit = "bytes",
+                min = 1_048_576,
+                max = 68_719_476_736L,
+                text =
+                        "Memory for the sequences of all producers. When it is used up, the ones silent longest are forgotten: their late retries "
+                                + "would be taken as new.")
+        long dedupLimitBytes) {
+
+    public static TopicConfig defaults() {
+        return new TopicConfig(1_000_000, 300, 65_536, 10_000, 64L * 1024 * 1024);
+    }
+}

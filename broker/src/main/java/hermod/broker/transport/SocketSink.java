@@ -1,0 +1,60 @@
+package hermod.broker.transport;
+
+import hermod.broker.outbox.FrameSink;
+import hermod.broker.shard.RunsOn;
+import hermod.broker.shard.RunsOn.Owner;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Stage 7 of 7: one socket to write to. From {@code outbox.Outbox}; on to the kernel.
+ *
+ * <p>Writes go to the channel's own outbound buffer and to the kernel with the next flush, gathered into one system call. Netty releases what is written.
+ */
+@RunsOn(Owner.SHARD)
+final class SocketSink implements FrameSink {
+    /** What a last frame may take to leave before the socket is closed without it. */
+    private static final int CLOSE_TIMEOUT_MS = 1_000;
+
+    private final Channel channel;
+
+    SocketSink(Channel channel) {
+        this.channel = channel;
+    }
+
+    @Override
+    public boolean isWritable() {
+        return channel.isWritable();
+    }
+
+    @Override
+    public void write(ByteBuf frames) {
+        channel.write(frames, channel.voidPromise());
+    }
+
+    @Override
+    public void flush() {
+        channel.flush();
+    }
+
+    @Override
+    public void close(ByteBuf last) {
+        if (!channel.isActive()) {
+            last.release();
+            channel.close();
+            return;
+        }
+        channel.writeAndFlush(last).addListener(ChannelFutureListener.CLOSE);
+        if (channel.isOpen()) {
+            // The peer may never read: don't keep the socket for its sake.
+            channel.eventLoop().schedule(() -> channel.close(), CLOSE_TIMEOUT_MS, TimeUnit.MILLISECONDS);
+        }
+    }
+
+    @Override
+    public void readEnabled(boolean enabled) {
+        channel.config().setAutoRead(enabled);
+    }
+}

@@ -1,0 +1,141 @@
+package hermod.broker.transport;
+
+import hermod.broker.dispatch.Dispatch;
+import hermod.broker.session.Sessions;
+import hermod.broker.shard.Shard;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.channel.AdaptiveRecvByteBufAllocator;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoop;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.IoHandlerFactory;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.ServerSocketChannel;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * The broker's event loops and listeners. Made, bound and closed by the thread that starts and stops the broker.
+ *
+ * <p>Each loop becomes one shard's thread; one more accepts. Native epoll where there is one, NIO otherwise.
+ */
+public final class Transport implements AutoCloseable {
+    private static final int BACKLOG = 4_096;
+    private static final int RECEIVE_BYTES_MIN = 2_048;
+    private static final int RECEIVE_BYTES_FIRST = 8_192;
+    private static final int RECEIVE_BYTES_MAX = 256 * 1024;
+    private static final int STOP_TIMEOUT_S = 5;
+
+    private final TransportConfig config;
+    private final Class<? extends ServerSocketChannel> serverType;
+    private final EventLoopGroup acceptor;
+    private final EventLoopGroup loops;
+    private final List<EventLoop> shardLoops = new ArrayList<>();
+    private final Map<EventLoop, ConnectionPipeline.ShardParts> shards = new IdentityHashMap<>();
+    private final Admission.Counts counts;
+    private final List<Channel> listeners = new ArrayList<>();
+
+    public Transport(TransportConfig config, int shardCount) {
+        this.config = config;
+        boolean hasEpoll = Epoll.isAvailable();
+        IoHandlerFactory io = hasEpoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();
+        serverType = hasEpoll ? EpollServerSocketChannel.class : NioServerSocketChannel.class;
+        acceptor = new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("hermod-accept"), io);
+        loops = new MultiThreadIoEventLoopGroup(shardCount, new DefaultThreadFactory("hermod-shard"), io);
+        for (int i = 0; i < shardCount; i++) {
+            shardLoops.add((EventLoop) loops.next());
+        }
+        counts = new Admission.Counts(config.connectionsLimitCount(), config.unauthenticatedLimitCount());
+    }
+
+    /** The loop that is to be a shard's thread. */
+    public Executor loop(int shard) {
+        return shardLoops.get(shard);
+    }
+
+    /** Gives a shard its sockets; before {@link #listen}. */
+    public void serve(Shard shard, Sessions sessions, Dispatch dispatch) {
+        EventLoop loop = shardLoops.get(shard.index());
+        shards.put(
+                loop, new ConnectionPipeline.ShardParts(sessions, dispatch, new Admission(counts, dispatch.metrics())));
+        loop.scheduleAtFixedRate(shard::tick, Shard.TICK_MS, Shard.TICK_MS, TimeUnit.MILLISECONDS);
+    }
+
+    /**
+     * Listens.
+     *
+     * @return the address it listens on: port 0 has become a free one.
+     * @throws IOException with a sentence that names the address and what is wrong with it.
+     */
+    public InetSocketAddress listen(int port, boolean isWebSocket) throws IOException {
+        ServerBootstrap bootstrap = new ServerBootstrap()
+                .group(acceptor, loops)
+                .channel(serverType)
+                .option(ChannelOption.SO_BACKLOG, BACKLOG)
+                .option(ChannelOption.SO_REUSEADDR, true)
+                .childOption(ChannelOption.TCP_NODELAY, true)
+                .childOption(ChannelOption.ALLOCATOR, allocator())
+                .childOption(
+                        ChannelOption.RECVBUF_ALLOCATOR,
+                        new AdaptiveRecvByteBufAllocator(RECEIVE_BYTES_MIN, RECEIVE_BYTES_FIRST, RECEIVE_BYTES_MAX))
+                .childOption(
+                        ChannelOption.WRITE_BUFFER_WATER_MARK,
+                        new WriteBufferWaterMark(config.socketBurstBytes() / 2, config.socketBurstBytes()))
+                .childHandler(new ConnectionPipeline(shards, config, isWebSocket));
+        try {
+            Channel listener = bootstrap
+                    .bind(new InetSocketAddress(config.host(), port))
+                    .syncUninterruptibly()
+                    .channel();
+            listeners.add(listener);
+            return (InetSocketAddress) listener.localAddress();
+        } catch (RuntimeException | Error failed) {
+            throw failed;
+        } catch (Exception failed) {
+            // Netty throws the cause unchecked.
+            throw new IOException("can't listen on " + config.host() + ":" + port + ": " + failed.getMessage(), failed);
+        }
+    }
+
+    /** The allocator of all buffers: Netty's pooled one. */
+    public static ByteBufAllocator allocator() {
+        return io.netty.buffer.PooledByteBufAllocator.DEFAULT;
+    }
+
+    /** Open sockets; any thread. */
+    public int connectionCount() {
+        return counts.connections.get();
+    }
+
+    /** Stops accepting; open connections go on. */
+    public void stopListening() {
+        for (Channel listener : listeners) {
+            listener.close().syncUninterruptibly();
+        }
+        listeners.clear();
+    }
+
+    /** Closes every socket and ends the threads. */
+    @Override
+    public void close() {
+        stopListening();
+        loops.shutdownGracefully(0, STOP_TIMEOUT_S, TimeUnit.SECONDS)
+                .awaitUninterruptibly(STOP_TIMEOUT_S + 1, TimeUnit.SECONDS);
+        acceptor.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(2, TimeUnit.SECONDS);
+    }
+}
