@@ -4,6 +4,9 @@ import hermod.bench.load.BenchFailure.Kind;
 import hermod.client.ClientRuntime;
 import hermod.client.HermodException;
 import hermod.protocol.CloseCode;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -16,6 +19,8 @@ import java.util.function.IntFunction;
 public final class Fleet implements AutoCloseable {
     private static final int CONNECTING_AT_A_TIME = 64;
     private static final long CONNECT_SECONDS = 20;
+
+    private static final int PROBE_TIMEOUT_MS = 5_000;
 
     private final ClientRuntime runtime;
     private final List<LoadClient> clients = new ArrayList<>();
@@ -33,6 +38,7 @@ public final class Fleet implements AutoCloseable {
      */
     public static Fleet connect(String server, int count, IntFunction<String> tokenOf, String namePrefix)
             throws InterruptedException {
+        probe(server);
         Fleet fleet = new Fleet(ClientRuntime.builder().build());
         try {
             List<CompletableFuture<?>> pending = new ArrayList<>();
@@ -49,6 +55,18 @@ public final class Fleet implements AutoCloseable {
         } catch (InterruptedException | RuntimeException failed) {
             fleet.close();
             throw failed;
+        }
+    }
+
+    /** Clients go on trying for long; a port where nobody listens is told at once. */
+    private static void probe(String server) {
+        int colon = server.lastIndexOf(':');
+        String host = server.substring(0, colon).replace("[", "").replace("]", "");
+        try (Socket socket = new Socket()) {
+            socket.connect(
+                    new InetSocketAddress(host, Integer.parseInt(server.substring(colon + 1))), PROBE_TIMEOUT_MS);
+        } catch (IOException nobody) {
+            throw new BenchFailure(Kind.NO_BROKER, "cannot connect to " + server + ": " + nobody.getMessage());
         }
     }
 

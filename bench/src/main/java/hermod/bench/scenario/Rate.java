@@ -56,7 +56,11 @@ public final class Rate implements Scenario {
             double measured = publish(context, streams, perSecond, seconds);
             Verdict verdict = Stream.finish(context, streams, QUIET_SECONDS);
             return context.result(
-                    name(), measured, verdict, Map.of("rate", perSecond, "warmUpSeconds", WARM_UP_SECONDS), List.of());
+                    name(),
+                    measured,
+                    verdict,
+                    Map.of("targetRate", perSecond, "warmUpSeconds", WARM_UP_SECONDS),
+                    List.of());
         }
     }
 
