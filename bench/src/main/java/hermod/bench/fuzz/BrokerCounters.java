@@ -48,7 +48,7 @@ public final class BrokerCounters {
             counters.putAll(numbersOf(stats.path("counters")));
             return Map.of("brokerCounters", counters);
         } catch (IOException | JacksonException | IllegalArgumentException unreadable) {
-            notes.add("the broker's counters were not read: " + unreadable.getMessage());
+            notes.add("the broker's counters were not read: " + unreadable);
             return Map.of();
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();

@@ -183,7 +183,7 @@ public final class FrameFuzzer {
         int tag = 1;
         while (random.nextInt(3) != 0 && tag < 256) {
             if (tag == 5 && random.nextBoolean()) {
-                EventFields.writeAttributes(fields, Map.of(word(), word(), "k", ""));
+                EventFields.writeAttributes(fields, Map.of(word(), word(), "a key longer than any word", ""));
             } else {
                 EventFields.write(fields, tag, noise(tag == 1 ? 16 : random.nextInt(40)));
             }

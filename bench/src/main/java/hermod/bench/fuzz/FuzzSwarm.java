@@ -9,6 +9,7 @@ import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.FrameCutter;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
+import hermod.protocol.frame.PublishedFrame;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
@@ -56,6 +57,8 @@ public final class FuzzSwarm implements AutoCloseable {
     private final ByteBuffer readBuffer = ByteBuffer.allocateDirect(READ_BYTES);
     private final Map<String, Long> closes = new TreeMap<>();
     private final Map<String, Long> errors = new TreeMap<>();
+    private final Map<String, Long> publishes = new TreeMap<>();
+    private final PublishedFrame published = new PublishedFrame();
     private volatile long framesSent;
     private long bytesSent;
     private long connections;
@@ -128,6 +131,11 @@ public final class FuzzSwarm implements AutoCloseable {
     /** ERROR frames, by the name of their code. */
     public Map<String, Long> errors() {
         return new TreeMap<>(errors);
+    }
+
+    /** What the broker answered to hostile publishes: accepted, duplicate, clamped, or the name of the refusal. */
+    public Map<String, Long> publishes() {
+        return new TreeMap<>(publishes);
     }
 
     @Override
@@ -333,8 +341,23 @@ public final class FuzzSwarm implements AutoCloseable {
                 hermod.protocol.control.wire.Error error =
                         ControlCodec.decode(hermod.protocol.control.wire.Error.parser(), in, at);
                 count(errors, ErrorCode.nameOf(error.getCode()));
+            } else if (type == FrameType.PUBLISHED.code()) {
+                countOutcomes(published.wrap(in, at));
             }
             return true;
+        }
+
+        private void countOutcomes(PublishedFrame outcomes) {
+            for (int i = 0; i < outcomes.rangeCount(); i++) {
+                publishes.merge("accepted", (long) outcomes.rangeLength(i), Long::sum);
+            }
+            for (int i = 0; i < outcomes.exceptionCount(); i++) {
+                switch (outcomes.exceptionKind(i)) {
+                    case PublishedFrame.KIND_REFUSED -> count(publishes, ErrorCode.nameOf(outcomes.exceptionCode(i)));
+                    case PublishedFrame.KIND_DUPLICATE -> count(publishes, "duplicate");
+                    default -> count(publishes, "clamped");
+                }
+            }
         }
 
         /** The broker ended the connection. */

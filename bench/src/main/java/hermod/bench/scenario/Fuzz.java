@@ -125,6 +125,7 @@ public final class Fuzz implements Scenario {
         extras.put("connections", swarm.connections());
         extras.put("closes", swarm.closes());
         extras.put("errors", swarm.errors());
+        extras.put("publishes", swarm.publishes());
         extras.put("before", Map.of("p99Us", before.p99()));
         extras.put("during", Map.of("p99Us", during.p99()));
         extras.putAll(BrokerCounters.read(context.admin(), notes));

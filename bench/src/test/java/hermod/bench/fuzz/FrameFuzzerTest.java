@@ -14,7 +14,7 @@ import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 
 class FrameFuzzerTest {
-    private static final int FRAMES = 20_000;
+    private static final int FRAMES = 100_000;
     private static final List<byte[]> SEEDS = List.of(ByteBufUtil.decodeHexDump("0c000000080000000000000007000000"));
 
     private static FrameFuzzer fuzzer(long seed) {
