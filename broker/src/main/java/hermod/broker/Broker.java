@@ -103,7 +103,7 @@ public final class Broker implements OperatorView, AutoCloseable {
         for (int i = 0; i < dispatches.size(); i++) {
             Shard shard = dispatches.get(i).shard();
             shard.start(transport.loop(i), dispatches.get(i));
-            transport.serve(shard, sessions.get(i), dispatches.get(i));
+            transport.serve(sessions.get(i));
         }
         tcp = transport.listen(config.transport().port(), false);
         webSocket = transport.listen(config.transport().wsPort(), true);

@@ -9,7 +9,7 @@ public record SessionConfig(
                 min = 1_000,
                 max = 3_600_000,
                 text =
-                        "A client that has sent nothing for this long is asked to send PING. Too short wakes phones, too long hides dead networks.")
+                        "A client that has sent nothing for this long sends PING (told in WELCOME). Too short wakes phones, too long hides dead networks.")
         int pingIntervalMs,
 
         @Setting(

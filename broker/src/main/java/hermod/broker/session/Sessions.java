@@ -1,6 +1,7 @@
 package hermod.broker.session;
 
 import hermod.broker.dispatch.Dispatch;
+import hermod.broker.metrics.ShardMetrics;
 import hermod.broker.outbox.FrameSink;
 import hermod.broker.outbox.Outbox;
 import hermod.broker.outbox.OutboxConfig;
@@ -35,6 +36,15 @@ public final class Sessions {
 
     public Shard shard() {
         return dispatch.shard();
+    }
+
+    public ShardMetrics metrics() {
+        return dispatch.metrics();
+    }
+
+    /** Counts and logs what no handler caught. */
+    public void onDefect(Throwable defect) {
+        dispatch.onDefect(defect);
     }
 
     /** @param address of the peer, without its port. */

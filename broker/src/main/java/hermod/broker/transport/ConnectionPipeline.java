@@ -1,6 +1,5 @@
 package hermod.broker.transport;
 
-import hermod.broker.dispatch.Dispatch;
 import hermod.broker.session.Sessions;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -19,7 +18,7 @@ import java.util.Map;
 /** Adds to each accepted socket its handlers, in the order bytes meet them. Any thread. */
 final class ConnectionPipeline extends ChannelInitializer<Channel> {
     /** A shard's part in its connections. */
-    record ShardParts(Sessions sessions, Dispatch dispatch, Admission admission) {}
+    record ShardParts(Sessions sessions, Admission admission) {}
 
     private static final int HTTP_LINE_BYTES = 2_048;
     private static final int HTTP_HEADERS_BYTES = 8_192;
@@ -43,7 +42,7 @@ final class ConnectionPipeline extends ChannelInitializer<Channel> {
         if (isWebSocket) {
             installWebSocket(channel.pipeline());
         }
-        channel.pipeline().addLast("frames", new FrameDecoder(shard.sessions(), shard.dispatch(), shard.admission()));
+        channel.pipeline().addLast("frames", new FrameDecoder(shard.sessions(), shard.admission()));
     }
 
     private void installWebSocket(ChannelPipeline pipeline) {

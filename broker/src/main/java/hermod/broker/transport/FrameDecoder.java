@@ -1,6 +1,5 @@
 package hermod.broker.transport;
 
-import hermod.broker.dispatch.Dispatch;
 import hermod.broker.session.Session;
 import hermod.broker.session.Sessions;
 import hermod.broker.shard.RunsOn;
@@ -28,16 +27,14 @@ final class FrameDecoder extends ChannelInboundHandlerAdapter implements Session
     private static final int KEPT_BYTES_MAX = 1024 * 1024;
 
     private final Sessions sessions;
-    private final Dispatch dispatch;
     private final Admission admission;
     private @Nullable Session session;
     private @Nullable FrameCutter cutter;
     private @Nullable ByteBuf kept;
     private boolean isCounted;
 
-    FrameDecoder(Sessions sessions, Dispatch dispatch, Admission admission) {
+    FrameDecoder(Sessions sessions, Admission admission) {
         this.sessions = sessions;
-        this.dispatch = dispatch;
         this.admission = admission;
     }
 
@@ -89,7 +86,7 @@ final class FrameDecoder extends ChannelInboundHandlerAdapter implements Session
         } catch (ProtocolException bad) {
             open.onBadBytes(bad);
         } catch (RuntimeException | AssertionError defect) {
-            dispatch.onDefect(defect);
+            sessions.onDefect(defect);
             open.close(CloseCode.INTERNAL, "the broker failed on this frame");
         }
         open.onBytesEnd();
@@ -173,7 +170,7 @@ final class FrameDecoder extends ChannelInboundHandlerAdapter implements Session
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
         // A peer that resets its connection is no defect.
         if (!(cause instanceof IOException)) {
-            dispatch.onDefect(cause);
+            sessions.onDefect(cause);
         }
         context.close();
     }

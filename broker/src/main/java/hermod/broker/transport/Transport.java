@@ -1,6 +1,5 @@
 package hermod.broker.transport;
 
-import hermod.broker.dispatch.Dispatch;
 import hermod.broker.session.Sessions;
 import hermod.broker.shard.Shard;
 import io.netty.bootstrap.ServerBootstrap;
@@ -69,10 +68,10 @@ public final class Transport implements AutoCloseable {
     }
 
     /** Gives a shard its sockets; before {@link #listen}. */
-    public void serve(Shard shard, Sessions sessions, Dispatch dispatch) {
+    public void serve(Sessions sessions) {
+        Shard shard = sessions.shard();
         EventLoop loop = shardLoops.get(shard.index());
-        shards.put(
-                loop, new ConnectionPipeline.ShardParts(sessions, dispatch, new Admission(counts, dispatch.metrics())));
+        shards.put(loop, new ConnectionPipeline.ShardParts(sessions, new Admission(counts, sessions.metrics())));
         loop.scheduleAtFixedRate(shard::tick, Shard.TICK_MS, Shard.TICK_MS, TimeUnit.MILLISECONDS);
     }
 

@@ -1,0 +1,205 @@
+package hermod.broker;
+
+import hermod.broker.admission.SecretFile;
+import hermod.broker.admission.TokenMint;
+import hermod.broker.metrics.ChannelStats;
+import hermod.broker.outbox.OutboxConfig;
+import hermod.broker.session.SessionConfig;
+import hermod.broker.shard.ShardConfig;
+import hermod.broker.topic.TopicConfig;
+import hermod.broker.transport.TransportConfig;
+import hermod.protocol.control.wire.Welcome;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+
+/** A real broker on free ports, in this process, with tokens for its clients. */
+public final class BrokerUnderTest implements AutoCloseable {
+    /** Rights of an ordinary client. */
+    public static final List<String> ORDINARY = List.of("pub:*", "sub:*");
+
+    private final Broker broker;
+    private final TokenMint mint;
+    private final Path dataDir;
+    private final List<RawClient> clients = new ArrayList<>();
+
+    private BrokerUnderTest(Broker broker, Path dataDir, TokenMint mint) {
+        this.broker = broker;
+        this.dataDir = dataDir;
+        this.mint = mint;
+    }
+
+    /** What a test changes of the defaults; the setters return this. */
+    public static final class Setup {
+        private int shardCount = 1;
+        private int ringCapacityBytes = ShardConfig.defaults().ringCapacityBytes();
+        private int payloadLimitBytes = TransportConfig.defaults().payloadLimitBytes();
+        private int handshakeTimeoutMs = TransportConfig.defaults().handshakeTimeoutMs();
+        private int perAddressLimitCount = TransportConfig.defaults().connectionsPerAddressLimitCount();
+        private int perUserLimitCount = TransportConfig.defaults().connectionsPerUserLimitCount();
+        private int unauthenticatedLimitCount = TransportConfig.defaults().unauthenticatedLimitCount();
+        private SessionConfig session = SessionConfig.defaults();
+        private OutboxConfig outbox = OutboxConfig.defaults();
+        private TopicConfig topic = TopicConfig.defaults();
+        private boolean isDev;
+
+        public Setup shards(int count) {
+            shardCount = count;
+            return this;
+        }
+
+        public Setup payloadLimitBytes(int bytes) {
+            payloadLimitBytes = bytes;
+            return this;
+        }
+
+        public Setup handshakeTimeoutMs(int ms) {
+            handshakeTimeoutMs = ms;
+            return this;
+        }
+
+        public Setup connectionLimits(int perAddress, int perUser) {
+            perAddressLimitCount = perAddress;
+            perUserLimitCount = perUser;
+            return this;
+        }
+
+        public Setup unauthenticatedLimitCount(int count) {
+            unauthenticatedLimitCount = count;
+            return this;
+        }
+
+        public Setup session(SessionConfig config) {
+            session = config;
+            return this;
+        }
+
+        public Setup outbox(OutboxConfig config) {
+            outbox = config;
+            return this;
+        }
+
+        public Setup topic(TopicConfig config) {
+            topic = config;
+            return this;
+        }
+
+        public Setup dev() {
+            isDev = true;
+            return this;
+        }
+
+        public BrokerUnderTest start() throws Exception {
+            Path dataDir = Files.createTempDirectory("hermod-test");
+            TransportConfig transport = TransportConfig.defaults();
+            BrokerConfig defaults = BrokerConfig.defaults();
+            Broker broker = Broker.start(new BrokerConfig(
+                    dataDir,
+                    isDev,
+                    defaults.homeRegion(),
+                    new TransportConfig(
+                            transport.host(),
+                            transport.allowPlaintext(),
+                            0,
+                            0,
+                            transport.wsAllowedOrigins(),
+                            payloadLimitBytes,
+                            handshakeTimeoutMs,
+                            transport.connectionsLimitCount(),
+                            perAddressLimitCount,
+                            perUserLimitCount,
+                            unauthenticatedLimitCount,
+                            transport.socketBurstBytes()),
+                    defaults.admission(),
+                    session,
+                    new ShardConfig(
+                            shardCount,
+                            ringCapacityBytes,
+                            ShardConfig.defaults().turnRecordLimitCount()),
+                    outbox,
+                    topic,
+                    defaults.channels(),
+                    defaults.metrics(),
+                    defaults.admin()));
+            return new BrokerUnderTest(
+                    broker, dataDir, new TokenMint(SecretFile.readOrCreate(dataDir), Clock.systemUTC()));
+        }
+    }
+
+    public static BrokerUnderTest start() throws Exception {
+        return new Setup().start();
+    }
+
+    public static BrokerUnderTest withShards(int count) throws Exception {
+        return new Setup().shards(count).start();
+    }
+
+    public Broker broker() {
+        return broker;
+    }
+
+    public InetSocketAddress address() {
+        return broker.tcpAddress();
+    }
+
+    public String token(String user, List<String> rights) {
+        return mint.mint(user, "acme", rights, Duration.ofHours(1));
+    }
+
+    public String token(String user, String org, List<String> rights, Duration ttl) {
+        return mint.mint(user, org, rights, ttl);
+    }
+
+    /** A socket that has said nothing yet; closed with the broker. */
+    public RawClient socket() throws IOException {
+        RawClient client = new RawClient(address());
+        clients.add(client);
+        return client;
+    }
+
+    /** A welcomed client with ordinary rights. */
+    public RawClient client(String user) throws IOException {
+        return client(user, ORDINARY);
+    }
+
+    public RawClient client(String user, List<String> rights) throws IOException {
+        RawClient client = socket();
+        client.connect(RawClient.hello(token(user, rights)).setDeviceId(user + "-phone"));
+        return client;
+    }
+
+    public Welcome welcome(RawClient client, String user) throws IOException {
+        return client.connect(RawClient.hello(token(user, ORDINARY)));
+    }
+
+    public long counter(String label) {
+        return broker.stats().counters().getOrDefault(label, -1L);
+    }
+
+    public ChannelStats channel(String name) {
+        return broker.stats().channels().stream()
+                .filter(channel -> channel.channel().equals(name))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    public Path dataDir() {
+        return dataDir;
+    }
+
+    @Override
+    public void close() throws Exception {
+        for (RawClient client : clients) {
+            client.close();
+        }
+        broker.close();
+        if (counter("defects") != 0) {
+            throw new AssertionError("the broker counted defects: " + counter("defects"));
+        }
+    }
+}
