@@ -1,5 +1,7 @@
 package hermod.broker;
 
+import hermod.broker.admin.AdminApi;
+import hermod.broker.admin.BuildVersion;
 import hermod.broker.admin.OperatorView;
 import hermod.broker.admission.Authenticator;
 import hermod.broker.admission.DevAuthenticator;
@@ -34,6 +36,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A running broker. Started and closed by one thread; what operators ask may come from any.
@@ -56,7 +59,11 @@ public final class Broker implements OperatorView, AutoCloseable {
     private final long startedAtUs = ShardClock.wallUs();
     private InetSocketAddress tcp = new InetSocketAddress(0);
     private InetSocketAddress webSocket = new InetSocketAddress(0);
+    private @Nullable AdminApi admin;
     private volatile boolean isReady;
+
+    /** Where the broker listens, as HOST:PORT with the ports that were really bound. */
+    public record ReadyAddresses(String tcp, String ws, String admin) {}
 
     private Broker(BrokerConfig config, Authenticator authenticator) {
         this.config = config;
@@ -88,6 +95,7 @@ public final class Broker implements OperatorView, AutoCloseable {
      * @throws IOException with one sentence if an address can't be listened on.
      */
     public static Broker start(BrokerConfig config) throws ConfigException, IOException {
+        config.createDataDir();
         Authenticator tokens = JwtAuthenticator.start(config.admission(), config.dataDir(), Clock.systemUTC());
         Broker broker = new Broker(config, config.dev() ? new DevAuthenticator(tokens) : tokens);
         try {
@@ -107,6 +115,7 @@ public final class Broker implements OperatorView, AutoCloseable {
         }
         tcp = transport.listen(config.transport().port(), false);
         webSocket = transport.listen(config.transport().wsPort(), true);
+        admin = AdminApi.start(config.admin(), this);
         isReady = true;
     }
 
@@ -142,6 +151,15 @@ public final class Broker implements OperatorView, AutoCloseable {
         return infos;
     }
 
+    public ReadyAddresses addresses() {
+        AdminApi api = admin;
+        return new ReadyAddresses(text(tcp), text(webSocket), api == null ? "" : api.address());
+    }
+
+    private static String text(InetSocketAddress address) {
+        return address.getAddress().getHostAddress() + ":" + address.getPort();
+    }
+
     /** Where TCP clients are served. */
     public InetSocketAddress tcpAddress() {
         return tcp;
@@ -164,7 +182,7 @@ public final class Broker implements OperatorView, AutoCloseable {
             topics += ask(dispatch, Dispatch::topicCount, 0);
         }
         return new BrokerStats(
-                BrokerVersion.CURRENT,
+                BuildVersion.text(),
                 startedAtUs,
                 TimeUnit.MICROSECONDS.toSeconds(ShardClock.wallUs() - startedAtUs),
                 dispatches.size(),
@@ -245,6 +263,10 @@ public final class Broker implements OperatorView, AutoCloseable {
     @Override
     public void close() {
         isReady = false;
+        AdminApi api = admin;
+        if (api != null) {
+            api.close();
+        }
         transport.stopListening();
         for (int i = 0; i < sessions.size(); i++) {
             Sessions onShard = sessions.get(i);

@@ -10,7 +10,11 @@ import hermod.broker.shard.ShardConfig;
 import hermod.broker.topic.ChannelPolicies;
 import hermod.broker.topic.TopicConfig;
 import hermod.broker.transport.TransportConfig;
+import java.io.IOException;
+import java.nio.file.FileSystems;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 
 /**
  * Everything a broker is told at start. Immutable; what two sections say together is checked here.
@@ -85,5 +89,39 @@ public record BrokerConfig(
                 ChannelPolicies.defaults(),
                 MetricsConfig.defaults(),
                 AdminConfig.defaults());
+    }
+
+    /** The same with development mode switched on or off. */
+    BrokerConfig withDev(boolean dev) {
+        return new BrokerConfig(
+                dataDir,
+                dev,
+                homeRegion,
+                transport,
+                admission,
+                session,
+                shard,
+                outbox,
+                topic,
+                channels,
+                metrics,
+                admin);
+    }
+
+    /** Makes the data directory, for its owner only, where it is missing. */
+    void createDataDir() throws IOException {
+        if (Files.isDirectory(dataDir)) {
+            return;
+        }
+        try {
+            if (FileSystems.getDefault().supportedFileAttributeViews().contains("posix")) {
+                Files.createDirectories(
+                        dataDir, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+            } else {
+                Files.createDirectories(dataDir);
+            }
+        } catch (IOException failed) {
+            throw new IOException("the data directory " + dataDir + " can't be made: " + failed, failed);
+        }
     }
 }

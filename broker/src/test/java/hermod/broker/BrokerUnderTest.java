@@ -1,5 +1,6 @@
 package hermod.broker;
 
+import hermod.broker.admin.AdminConfig;
 import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.TokenMint;
 import hermod.broker.metrics.ChannelStats;
@@ -125,7 +126,7 @@ public final class BrokerUnderTest implements AutoCloseable {
                     topic,
                     defaults.channels(),
                     defaults.metrics(),
-                    defaults.admin()));
+                    new AdminConfig(defaults.admin().host(), 0)));
             return new BrokerUnderTest(
                     broker, dataDir, new TokenMint(SecretFile.readOrCreate(dataDir), Clock.systemUTC()));
         }

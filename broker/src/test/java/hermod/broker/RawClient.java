@@ -144,6 +144,19 @@ public final class RawClient implements AutoCloseable {
         return new Event(read(FrameType.EVENT));
     }
 
+    /** Publishes to a topic it subscribes to and reads event and outcome, which may come in either order. */
+    public String echo(int handle, String text) throws IOException {
+        publish(handle, 1, text);
+        String echoed = "";
+        for (int i = 0; i < 2; i++) {
+            ByteBuf frame = read();
+            if (FrameHeader.type(frame, 0) == FrameType.EVENT.code()) {
+                echoed = new Event(frame).text();
+            }
+        }
+        return echoed;
+    }
+
     public PublishedFrame readPublished() throws Exception {
         return new PublishedFrame().wrap(read(FrameType.PUBLISHED), 0);
     }

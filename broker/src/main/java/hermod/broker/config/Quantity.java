@@ -8,10 +8,10 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** Whole numbers with a unit as operators write them: {@code 256KiB}, {@code 15s}. Stateless, any thread. */
-final class Quantity {
-    static final String BYTES = "bytes";
-    static final String MS = "ms";
-    static final String SECONDS = "s";
+public final class Quantity {
+    public static final String BYTES = "bytes";
+    public static final String MS = "ms";
+    public static final String SECONDS = "s";
 
     private static final Pattern TEXT = Pattern.compile("([0-9]{1,18})\\s*([a-zA-Z]*)");
 
@@ -41,7 +41,7 @@ final class Quantity {
      * @param unit the setting's unit; a plain number is in it.
      * @return empty if the text is none, has a unit of another kind, does not come out whole in {@code unit}, or overflows.
      */
-    static OptionalLong parse(String text, String unit) {
+    public static OptionalLong parse(String text, String unit) {
         String trimmed = text.trim();
         boolean negative = trimmed.startsWith("-");
         Matcher matcher = TEXT.matcher(negative ? trimmed.substring(1) : trimmed);

@@ -39,8 +39,8 @@ public final class EventIds {
     /** The id of an event that was published without one: 48 bits of milliseconds, 32 of epoch, 48 of offset. */
     static String derived(long timestampUs, int epoch, long offset) {
         long epochBits = epoch & 0xffff_ffffL;
-        long high = timestampUs / 1_000 << EPOCH_SHIFT_HIGH | epochBits >>> EPOCH_SHIFT_HIGH;
-        long low = epochBits << EPOCH_SHIFT_LOW | offset & LOW_48;
+        long high = ((timestampUs / 1_000) << EPOCH_SHIFT_HIGH) | (epochBits >>> EPOCH_SHIFT_HIGH);
+        long low = (epochBits << EPOCH_SHIFT_LOW) | (offset & LOW_48);
         return new Ulid(high, low).toString();
     }
 }

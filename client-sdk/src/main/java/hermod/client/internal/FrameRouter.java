@@ -127,7 +127,7 @@ final class FrameRouter {
     private void onPong(Connection connection, ByteBuf in, int at) throws ProtocolException {
         FrameCheck.bodyIs(ClockFrames.PONG_BODY_BYTES, in, at);
         if (connection.isOpen()) {
-            connection.heartbeat().onPong();
+            connection.heartbeat().onPong(ClockFrames.pingSentUs(in, at));
             session.onClockSample(
                     ClockFrames.pingSentUs(in, at),
                     ClockFrames.receivedUs(in, at),

@@ -18,6 +18,7 @@ final class Heartbeat {
     private int unanswered;
     private long lastPingNs;
     private long lastReceivedNs;
+    private long probeSentUs;
     private long probeDeadlineNs;
     private boolean isProbing;
 
@@ -39,18 +40,27 @@ final class Heartbeat {
         lastPingNs = nowNs;
     }
 
-    void onPong() {
+    /** @param pingSentUs of the PING that is answered. */
+    void onPong(long pingSentUs) {
         unanswered = 0;
+        if (pingSentUs >= probeSentUs) {
+            isProbing = false;
+        }
     }
 
     void onReceived(long nowNs) {
         lastReceivedNs = nowNs;
-        isProbing = false;
     }
 
-    /** Something must be received by the deadline, or the connection is dead: the network has changed, and waiting for the silence timeout is too long. */
-    void probe(long deadlineNs) {
+    /**
+     * A PING sent from now on must be answered by the deadline, or the connection is dead: the network has changed, and waiting for the silence timeout is too
+     * long. What else is received may have been on its way before.
+     *
+     * @param nowUs on the clock that PINGs carry.
+     */
+    void probe(long nowUs, long deadlineNs) {
         isProbing = true;
+        probeSentUs = nowUs;
         probeDeadlineNs = deadlineNs;
     }
 
@@ -62,7 +72,7 @@ final class Heartbeat {
     }
 
     boolean isDead(long nowNs) {
-        return nowNs - lastReceivedNs >= silenceTimeoutNs || isProbing && nowNs - probeDeadlineNs >= 0;
+        return nowNs - lastReceivedNs >= silenceTimeoutNs || (isProbing && nowNs - probeDeadlineNs >= 0);
     }
 
     /** PINGs that found the one before them still unanswered. */

@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param fields all fields but the event id, which stands before them.
  * @param intendedAtUs on the client's clock; 0 for the moment of publishing.
  */
+@SuppressWarnings("ArrayRecordComponent") // Compared by nobody, and copied by the builder.
 public record OutgoingEntry(
         int type,
         long ttlSeconds,

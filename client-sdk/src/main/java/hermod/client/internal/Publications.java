@@ -53,6 +53,7 @@ final class Publications {
     private volatile @Nullable HermodException refusal;
 
     private final ArrayDeque<Publication> ready = new ArrayDeque<>();
+    private long readyBytes;
     private final List<Publication> run = new ArrayList<>();
     private final PublicationRing ring;
     private int windowEvents;
@@ -161,12 +162,14 @@ final class Publications {
     /** The topic has a handle, and all published to it earlier is ready or further on. */
     void ready(Publication publication) {
         ready.addLast(publication);
+        readyBytes += entryBytes(publication);
     }
 
     /** Takes back what of a topic is ready, in order: its handle is being given up. */
     List<Publication> recall(Topic topic) {
         List<Publication> recalled = new ArrayList<>();
         ready.removeIf(next -> next.topic == topic && recalled.add(next));
+        recalled.forEach(next -> readyBytes -= entryBytes(next));
         return recalled;
     }
 
@@ -175,6 +178,7 @@ final class Publications {
         List<Publication> recalled = ring.takeAll();
         recalled.addAll(ready);
         ready.clear();
+        readyBytes = 0;
         return recalled;
     }
 
@@ -190,7 +194,7 @@ final class Publications {
                 continue;
             }
             if (out == null) {
-                out = connection.buffer(CHUNK_BYTES);
+                out = connection.buffer(chunkBytes());
             }
             Topic topic = topicOf(run.get(0));
             PublishEncoder.write(out, run, topic.handle, ring.nextId(), clockOffsetUs);
@@ -211,13 +215,13 @@ final class Publications {
 
     private boolean hasWindow() {
         // One event always fits an empty window, or a broker with a small one would never get it.
-        return ring.count() == 0 || ring.count() < windowEvents && ring.room() > 0 && ring.bytes() < windowBytes;
+        return ring.count() == 0 || (ring.count() < windowEvents && ring.room() > 0 && ring.bytes() < windowBytes);
     }
 
     /** Moves to {@code run} what of the ready ones fits in one frame; nothing where the next one is too large for the broker. */
     private void gatherRun(Connection connection) {
         run.clear();
-        Publication first = ready.removeFirst();
+        Publication first = takeReady();
         if (first.entry.payload().length > payloadBytesMax) {
             fail(first, payloadTooLarge(first.entry));
             return;
@@ -233,8 +237,23 @@ final class Publications {
             if (bytes > bytesMax || ring.bytes() + bytes > windowBytes) {
                 return;
             }
-            run.add(ready.removeFirst());
+            run.add(takeReady());
         }
+    }
+
+    private Publication takeReady() {
+        Publication next = ready.removeFirst();
+        readyBytes -= entryBytes(next);
+        return next;
+    }
+
+    /** Enough for the run in hand and what may follow in the same chunk. */
+    private int chunkBytes() {
+        long bytes = readyBytes + (long) PublishEncoder.HEAD_BYTES * (ready.size() + 1);
+        for (Publication next : run) {
+            bytes += entryBytes(next);
+        }
+        return (int) Math.min(bytes, CHUNK_BYTES + RUN_BYTES);
     }
 
     private static int entryBytes(Publication publication) {

@@ -16,7 +16,7 @@ final class RoundTrips {
     }
 
     void add(long roundTripUs) {
-        smoothedUs = smoothedUs < 0 ? roundTripUs : smoothedUs + (roundTripUs - smoothedUs >> SMOOTHING_SHIFT);
+        smoothedUs = smoothedUs < 0 ? roundTripUs : smoothedUs + ((roundTripUs - smoothedUs) >> SMOOTHING_SHIFT);
     }
 
     /** In microseconds; −1 before the first one. */
@@ -29,8 +29,20 @@ final class RoundTrips {
         if (smoothedUs < 0) {
             return ConnectionQuality.UNKNOWN;
         }
-        int steps = ofRoundTrip(smoothedUs).ordinal() + missedHeartbeats;
-        return ConnectionQuality.values()[Math.min(steps, ConnectionQuality.POOR.ordinal())];
+        ConnectionQuality quality = ofRoundTrip(smoothedUs);
+        for (int i = 0; i < missedHeartbeats && quality != ConnectionQuality.POOR; i++) {
+            quality = oneWorse(quality);
+        }
+        return quality;
+    }
+
+    private static ConnectionQuality oneWorse(ConnectionQuality quality) {
+        return switch (quality) {
+            case EXCELLENT -> ConnectionQuality.GOOD;
+            case GOOD -> ConnectionQuality.FAIR;
+            case FAIR, POOR -> ConnectionQuality.POOR;
+            case UNKNOWN -> ConnectionQuality.UNKNOWN;
+        };
     }
 
     private static ConnectionQuality ofRoundTrip(long us) {

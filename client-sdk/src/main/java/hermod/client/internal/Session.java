@@ -86,6 +86,7 @@ public final class Session {
     private long closeDeadlineNs;
     private boolean isOffline;
     private boolean isClosing;
+    private boolean isSettlingSoon;
 
     public Session(Settings settings, ClientThreads threads) {
         this.settings = settings;
@@ -157,7 +158,7 @@ public final class Session {
         CompletableFuture<Void> left = new CompletableFuture<>();
         executeFor(left, () -> {
             topics.leave(topic, hold, left);
-            settle();
+            settleSoon();
         });
         return left;
     }
@@ -165,7 +166,7 @@ public final class Session {
     public CompletableFuture<Void> refreshToken() {
         CompletableFuture<Void> result = new CompletableFuture<>();
         executeFor(result, () -> {
-            refresh().whenComplete((done, failure) -> {
+            CompletableFuture<Void> unused = refresh().whenComplete((done, failure) -> {
                 if (failure == null) {
                     result.complete(null);
                 } else {
@@ -286,7 +287,8 @@ public final class Session {
         long deadlineNs = System.nanoTime() + settings.requestTimeoutNs() * 2;
         Connection next = new Connection(this, ++connectionCount, settings.requestTimeoutNs(), deadlineNs);
         connection = next;
-        tokens.forConnect(brokerNowUs()).whenCompleteAsync((fresh, failure) -> onToken(next, fresh, failure), loop);
+        CompletableFuture<String> unused = tokens.forConnect(brokerNowUs())
+                .whenCompleteAsync((fresh, failure) -> onToken(next, fresh, failure), loop);
     }
 
     private void onToken(Connection next, @Nullable String fresh, @Nullable Throwable failure) {
@@ -314,7 +316,7 @@ public final class Session {
                 .setMaxVersion(ProtocolVersion.HIGHEST)
                 .setToken(token)
                 .setDeviceId(settings.deviceId())
-                .setPlatform(Platform.forNumber(settings.platform().ordinal() + 1))
+                .setPlatform(Platform.valueOf("PLATFORM_" + settings.platform()))
                 .setAppVersion(settings.appVersion())
                 .setClientVersion(VERSION)
                 .setProducerEpoch(producerEpoch);
@@ -406,7 +408,7 @@ public final class Session {
         } else {
             topics.subscribe(topics.of(name), listener, result);
         }
-        settle();
+        settleSoon();
     }
 
     /** The last step of every turn: what it made necessary is sent, and what it completed is told. */
@@ -421,6 +423,17 @@ public final class Session {
             closeWhenDone();
         }
         completions.flush();
+    }
+
+    /** Behind the calls that are queued already, so that many of them share one request. */
+    private void settleSoon() {
+        if (!isSettlingSoon) {
+            isSettlingSoon = true;
+            execute(() -> {
+                isSettlingSoon = false;
+                settle();
+            });
+        }
     }
 
     private void onRoom() {
@@ -446,7 +459,7 @@ public final class Session {
                 report(current, nowNs);
             }
             if (tokens.isRefreshDue(brokerNowUs()) && refreshing == null) {
-                refresh();
+                CompletableFuture<Void> unused = refresh();
             }
         }
         settle();
@@ -490,7 +503,7 @@ public final class Session {
         }
         CompletableFuture<Void> result = new CompletableFuture<>();
         refreshing = result;
-        tokens.ask()
+        CompletableFuture<String> unused = tokens.ask()
                 .whenCompleteAsync(
                         (fresh, failure) -> {
                             if (fresh == null) {
@@ -508,6 +521,10 @@ public final class Session {
     }
 
     private void sendRefresh(CompletableFuture<Void> result, String fresh) {
+        if (refreshing != result) {
+            // Its connection was lost meanwhile, and whoever asked was told.
+            return;
+        }
         Connection to = connection;
         if (to == null || !to.isOpen()) {
             onRefreshFailed(result, new HermodException(HermodException.NOT_CONNECTED, "lost before the refresh"));
@@ -558,7 +575,7 @@ public final class Session {
         dialer.advise(ending.endpoints());
         if (isClosing) {
             finish(new HermodException(HermodException.CLIENT_CLOSED, "the client is closed"), null);
-        } else if (ending.isFinal() || ending.needsNewToken() && !tokens.hasSource()) {
+        } else if (ending.isFinal() || (ending.needsNewToken() && !tokens.hasSource())) {
             finish(ending.why(), ending.why());
         } else {
             comeBack(ended, ending);
@@ -600,8 +617,9 @@ public final class Session {
         Connection current = connection;
         if (current != null && current.isOpen()) {
             long nowNs = System.nanoTime();
-            current.heartbeat().probe(nowNs + PROBE_NS);
-            current.ping(wallClockUs(), nowNs);
+            long nowUs = wallClockUs();
+            current.heartbeat().probe(nowUs, nowNs + PROBE_NS);
+            current.ping(nowUs, nowNs);
         } else if (retry != null) {
             retry.cancel(false);
             backoff.reset();
@@ -638,13 +656,14 @@ public final class Session {
             return;
         }
         HermodException why = new HermodException(HermodException.CLIENT_CLOSED, "the client is closed");
-        finish(why, null);
         if (current != null && current.isOpen()) {
             report(current, System.nanoTime());
             current.goodbye(CloseCode.NORMAL, "", Ending.of(why));
         } else if (current != null) {
             current.end(Ending.of(why));
         }
+        // After the goodbye was written: whoever waits for the end may stop the process.
+        finish(why, null);
     }
 
     /** CLOSED, for good. */

@@ -1,0 +1,149 @@
+package hermod.bench;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+@Timeout(60)
+class BenchMainTest {
+    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+
+    private int run(String... arguments) {
+        return BenchMain.run(
+                new PrintStream(out, true, StandardCharsets.UTF_8),
+                new PrintStream(err, true, StandardCharsets.UTF_8),
+                arguments);
+    }
+
+    private String out() {
+        return out.toString(StandardCharsets.UTF_8);
+    }
+
+    private String err() {
+        return err.toString(StandardCharsets.UTF_8);
+    }
+
+    /** A mistake is one sentence or two, never a stack trace. */
+    private void assertMistake(int exitCode, String sentence) {
+        assertThat(err()).contains(sentence).doesNotContain("\tat ").doesNotContain("Exception");
+        assertThat(err().lines().count()).isLessThanOrEqualTo(3);
+        assertThat(out()).isEmpty();
+        assertThat(exitCode).isNotZero();
+    }
+
+    @Test
+    void helpListsEveryScenarioAndMarksThoseThatAreComing() {
+        assertThat(run("--help")).isZero();
+
+        assertThat(out()).contains("pingpong", "rate", "flood", "fanout", "trace", "fuzz", "Exit codes");
+        for (String coming :
+                new String[] {"topics", "idle", "priority", "slow", "durable", "crash", "chaos", "micro", "compare"}) {
+            assertThat(out()).containsPattern(coming + " +\\(coming\\)");
+        }
+    }
+
+    @Test
+    void aScenarioHasItsOwnHelp() {
+        assertThat(run("trace", "--help")).isZero();
+
+        assertThat(out()).contains("--file", "--speed", "--gap-cap", "--inject");
+    }
+
+    @Test
+    void aComingScenarioAnswersWithOneSentenceWhateverItsOptions() {
+        int exitCode = run("slow", "--stalled", "3");
+
+        assertMistake(exitCode, "The scenario slow is coming");
+        assertThat(exitCode).isEqualTo(2);
+    }
+
+    @Test
+    void noScenarioAnUnknownOneAndAnUnknownOptionAreUsage() {
+        assertThat(run()).isEqualTo(2);
+        assertThat(run("plingplong")).isEqualTo(2);
+        assertThat(run("rate", "--colour", "red")).isEqualTo(2);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "rate --rate 0",
+                "rate --rate x",
+                "rate --size 23",
+                "rate --seconds 0",
+                "rate --inject drop",
+                "rate --file t",
+                "rate --channel 9",
+                "flood --subscribers 3",
+                "pingpong --rate 5",
+                "trace --speed 0",
+                "trace --speed 2 --gap-cap 5",
+                "trace --inject explode",
+                "trace --seconds 3",
+                "trace --file /no/such/file",
+                "fuzz --size 30",
+                "fuzz --server 192.0.2.1:7400",
+                "rate --server nowhere",
+                "rate --server host:99999"
+            })
+    void anOptionThatMakesNoSenseIsToldInASentence(String line) {
+        String arguments = line.contains("--server") ? line : line + " --server 127.0.0.1:1";
+
+        int exitCode = run(arguments.split(" "));
+
+        assertMistake(exitCode, "");
+        assertThat(exitCode).isEqualTo(2);
+    }
+
+    @Test
+    void aTokenWithoutAServerIsUsage() {
+        assertThat(run("rate", "--token", "t")).isEqualTo(2);
+    }
+
+    @Test
+    void anUnparsableTraceFailsWithTheLinesNumber(@TempDir Path folder) throws IOException {
+        Path trace = Files.writeString(
+                folder.resolve("t.jsonl"), "{\"t\":0,\"room\":\"r\",\"user\":\"u\",\"text\":\"\"}\nno\n");
+
+        int exitCode = run("trace", "--server", "127.0.0.1:1", "--file", trace.toString());
+
+        assertMistake(exitCode, "line 2 is not JSON");
+        assertThat(exitCode).isEqualTo(1);
+    }
+
+    @Test
+    void aServerThatIsNotThereIsNoBroker() throws IOException {
+        int port;
+        try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            port = server.getLocalPort();
+        }
+
+        int exitCode = run("rate", "--server", "127.0.0.1:" + port);
+
+        assertMistake(exitCode, "cannot connect to 127.0.0.1:" + port);
+        assertThat(exitCode).isEqualTo(3);
+    }
+
+    @Test
+    void theRightsOfAGivenTokenAreToldAndABrokenOneIsNoReasonToFail() {
+        String claims = java.util.Base64.getUrlEncoder()
+                .encodeToString("{\"rights\":[\"pub:*\",\"rate:unlimited\"]}".getBytes(StandardCharsets.UTF_8));
+
+        assertThat(TokenRights.of("h." + claims + ".s")).isEqualTo("pub:*, rate:unlimited");
+        assertThat(TokenRights.of("h.!.s")).contains("could not be read");
+        assertThat(TokenRights.of("opaque")).contains("could not be read");
+    }
+}

@@ -1,0 +1,179 @@
+package hermod.broker;
+
+import hermod.broker.admin.AdminCli;
+import hermod.broker.admin.CliException;
+import hermod.broker.admin.ExitCode;
+import hermod.broker.config.ConfigException;
+import hermod.broker.config.ConfigReader;
+import hermod.broker.topic.ChannelPolicies;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** The process {@code hermod}: {@code serve} runs a broker, every other command is {@code admin}'s. */
+public final class BrokerMain {
+    private BrokerMain() {}
+
+    public static void main(String[] args) {
+        System.exit(run(args));
+    }
+
+    /** @return the exit code. */
+    static int run(String... args) {
+        return AdminCli.commandLine().addSubcommand("serve", new Serve()).execute(args);
+    }
+
+    @Command(
+            name = "serve",
+            mixinStandardHelpOptions = true,
+            description = "Run a broker. Prints one line when it is ready; SIGTERM and Ctrl-C stop it in order.")
+    private static final class Serve implements Callable<Integer> {
+        @Option(names = "--config", paramLabel = "FILE", description = "YAML file; see broker/docs/CONFIG.md.")
+        private @Nullable Path file;
+
+        @Option(names = "--port", paramLabel = "P", description = "TCP port, 0 for a free one (default: 7400).")
+        private @Nullable String port;
+
+        @Option(
+                names = "--ws-port",
+                paramLabel = "P",
+                description = "WebSocket port, 0 for a free one (default: 7401).")
+        private @Nullable String wsPort;
+
+        @Option(names = "--admin-port", paramLabel = "P", description = "Admin port, 0 for a free one (default: 7402).")
+        private @Nullable String adminPort;
+
+        @Option(names = "--data", paramLabel = "DIR", description = "Data directory (default: ~/.hermod).")
+        private @Nullable String dataDir;
+
+        @Option(
+                names = "--dev",
+                description = "Development mode: local clients need no token. Listens on loopback only.")
+        private boolean dev;
+
+        @Spec
+        @SuppressWarnings("NullAway.Init") // picocli sets it before anything is run
+        private CommandSpec spec;
+
+        @Override
+        public Integer call() throws InterruptedException {
+            BrokerConfig config = config();
+            Broker broker = start(config);
+            stopWithTheProcess(broker);
+            Broker.ReadyAddresses at = broker.addresses();
+            announce(config);
+            PrintWriter out = spec.commandLine().getOut();
+            out.println("ready tcp=" + at.tcp() + " ws=" + at.ws() + " admin=" + at.admin() + " data="
+                    + config.dataDir().toAbsolutePath());
+            out.flush();
+            new CountDownLatch(1).await();
+            return ExitCode.OK;
+        }
+
+        private BrokerConfig config() {
+            ConfigReader<BrokerConfig> reader =
+                    new ConfigReader<>(BrokerConfig.defaults().withDev(dev));
+            if (file != null) {
+                reader.file(file);
+            }
+            int flags = flag(reader, "--port", "transport.port", port)
+                    + flag(reader, "--ws-port", "transport.ws-port", wsPort)
+                    + flag(reader, "--admin-port", "admin.port", adminPort)
+                    + flag(reader, "--data", "data-dir", dataDir);
+            try {
+                return reader.build();
+            } catch (ConfigException refused) {
+                List<String> problems = refused.problems();
+                boolean wrongFlag = flags > 0 && problems.stream().allMatch(one -> one.startsWith("--"));
+                throw new CliException(
+                        wrongFlag ? ExitCode.USAGE : ExitCode.FAILED,
+                        String.join(System.lineSeparator() + "hermod: ", problems),
+                        refused);
+            }
+        }
+
+        /** @return 1 if the flag was given. */
+        private static int flag(ConfigReader<BrokerConfig> reader, String name, String path, @Nullable String text) {
+            if (text == null) {
+                return 0;
+            }
+            reader.flag(name, path, text);
+            return 1;
+        }
+
+        private static Broker start(BrokerConfig config) {
+            try {
+                return Broker.start(config);
+            } catch (ConfigException | IOException refused) {
+                throw new CliException(ExitCode.FAILED, "The broker can't start: " + refused.getMessage(), refused);
+            }
+        }
+
+        /** The JVM would end with 143 after SIGTERM; a broker that was asked to stop and did has succeeded. */
+        private static void stopWithTheProcess(Broker broker) {
+            Runtime.getRuntime()
+                    .addShutdownHook(new Thread(
+                            () -> {
+                                int exitCode = ExitCode.OK;
+                                try {
+                                    broker.close();
+                                } catch (RuntimeException defect) {
+                                    Log.OUT.error("stopping failed", defect);
+                                    exitCode = ExitCode.FAILED;
+                                }
+                                Log.OUT.info("stopped");
+                                Runtime.getRuntime().halt(exitCode);
+                            },
+                            "hermod-stop"));
+        }
+
+        private static void announce(BrokerConfig config) {
+            if (config.dev()) {
+                Log.OUT.warn(
+                        "development mode: clients of this machine need no token; never use it where others can reach it");
+            }
+            Log.OUT.info("dataDir={}, homeRegion={}", config.dataDir(), config.homeRegion());
+            for (Record section : List.of(
+                    config.transport(),
+                    config.admission(),
+                    config.session(),
+                    config.shard(),
+                    config.outbox(),
+                    config.topic(),
+                    config.metrics(),
+                    config.admin())) {
+                Log.OUT.info("{}", section);
+            }
+            Map<String, ?> builtIn = ChannelPolicies.defaults().byName();
+            config.channels().byName().forEach((name, policy) -> {
+                if (!policy.equals(builtIn.get(name))) {
+                    Log.OUT.info("channel {}: {}", name, policy);
+                }
+            });
+            String wantDisk = config.channels().byName().entrySet().stream()
+                    .filter(channel -> channel.getValue().durability().isOnDisk())
+                    .map(Map.Entry::getKey)
+                    .collect(Collectors.joining(", "));
+            if (!wantDisk.isEmpty()) {
+                Log.OUT.warn("these channels ask for a disk and run in memory for now: {}", wantDisk);
+            }
+        }
+    }
+
+    /** Loaded by {@code serve} only: a command must not pay for the logging's start. */
+    private static final class Log {
+        static final Logger OUT = LoggerFactory.getLogger(BrokerMain.class);
+    }
+}

@@ -1,0 +1,224 @@
+package hermod.broker.admin;
+
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import hermod.broker.metrics.BrokerStats;
+import hermod.broker.metrics.ConnectionStats;
+import hermod.broker.metrics.TopicStats;
+import java.io.IOException;
+import java.net.BindException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The operators' HTTP port: health, metrics and figures to read. Loopback only, GET only.
+ *
+ * <pre>
+ *  /health                        200 while the process answers
+ *  /ready                         200 while clients are served, otherwise 503
+ *  /metrics                       Prometheus text
+ *  /api/v1/stats?channel=&topic=  JSON; topic=NAME or topic=* adds topicStats
+ *  /api/v1/connections            JSON
+ * </pre>
+ *
+ * <p>It has no login, so it must not answer a web page: a Host that is not a loopback name is refused, which ends DNS rebinding, and no answer carries a
+ * CORS header. Connections, threads, headers and times are bounded; at the bound a connection is closed.
+ */
+public final class AdminApi implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(AdminApi.class);
+
+    private static final int THREADS = 4;
+
+    /** A connection has at most one request at work, so the executor's queue is never full. */
+    private static final int CONNECTIONS_MAX = 64;
+
+    private static final int BACKLOG = 64;
+    private static final int QUERY_CHARS_MAX = 2_048;
+
+    /** Rows in one answer. */
+    private static final int ROWS_MAX = 20_000;
+
+    private static final Pattern LOOPBACK =
+            Pattern.compile("(127\\.0\\.0\\.1|localhost|\\[::1])(:[0-9]{1,5})?", Pattern.CASE_INSENSITIVE);
+    private static final String JSON = "application/json; charset=utf-8";
+    private static final String TEXT = "text/plain; charset=utf-8";
+
+    private record Answer(int status, String contentType, byte[] body) {}
+
+    private final HttpServer server;
+    private final ThreadPoolExecutor threads;
+    private final OperatorView view;
+
+    private AdminApi(HttpServer server, ThreadPoolExecutor threads, OperatorView view) {
+        this.server = server;
+        this.threads = threads;
+        this.view = view;
+    }
+
+    /** @throws IOException with a sentence for the operator if the port can't be had. */
+    public static AdminApi start(AdminConfig config, OperatorView view) throws IOException {
+        boundTheServer();
+        InetSocketAddress address = new InetSocketAddress(InetAddress.getByName(config.host()), config.port());
+        HttpServer server;
+        try {
+            server = HttpServer.create(address, BACKLOG);
+        } catch (BindException taken) {
+            throw new IOException(
+                    "the admin port " + config.port() + " on " + config.host() + " can't be had: " + taken.getMessage()
+                            + "; choose another with --admin-port",
+                    taken);
+        }
+        ThreadPoolExecutor threads = new ThreadPoolExecutor(
+                THREADS, THREADS, 30, TimeUnit.SECONDS, new ArrayBlockingQueue<>(CONNECTIONS_MAX), work -> {
+                    Thread made = new Thread(work, "hermod-admin");
+                    made.setDaemon(true);
+                    return made;
+                });
+        threads.allowCoreThreadTimeOut(true);
+        AdminApi api = new AdminApi(server, threads, view);
+        server.setExecutor(threads);
+        server.createContext("/", api::handle);
+        server.start();
+        return api;
+    }
+
+    /** The JDK's server takes its bounds from system properties; what the operator has set stays. */
+    private static void boundTheServer() {
+        Map<String, String> bounds = Map.of(
+                "jdk.httpserver.maxConnections", Integer.toString(CONNECTIONS_MAX),
+                "sun.net.httpserver.maxReqHeaders", "64",
+                "sun.net.httpserver.maxReqHeaderSize", "16384",
+                "sun.net.httpserver.maxReqTime", "5",
+                "sun.net.httpserver.maxRspTime", "30",
+                "sun.net.httpserver.idleInterval", "15",
+                "sun.net.httpserver.nodelay", "true");
+        bounds.forEach((name, value) -> {
+            if (System.getProperty(name) == null) {
+                System.setProperty(name, value);
+            }
+        });
+    }
+
+    /** HOST:PORT with the port that was really bound. */
+    public String address() {
+        InetSocketAddress bound = server.getAddress();
+        String host = bound.getAddress().getHostAddress();
+        return (host.contains(":") ? "[::1]" : host) + ":" + bound.getPort();
+    }
+
+    @Override
+    public void close() {
+        server.stop(0);
+        threads.shutdownNow();
+    }
+
+    private void handle(HttpExchange exchange) throws IOException {
+        try (exchange) {
+            Answer answer;
+            try {
+                answer = answer(exchange);
+            } catch (RuntimeException defect) {
+                LOG.error("admin request failed", defect);
+                answer = error(500, "The broker failed; the defect is in its log.");
+            }
+            exchange.getResponseHeaders().set("Content-Type", answer.contentType());
+            exchange.getResponseHeaders().set("Cache-Control", "no-store");
+            exchange.getResponseHeaders().set("X-Content-Type-Options", "nosniff");
+            exchange.sendResponseHeaders(answer.status(), answer.body().length == 0 ? -1 : answer.body().length);
+            exchange.getResponseBody().write(answer.body());
+        }
+    }
+
+    private Answer answer(HttpExchange exchange) {
+        List<String> hosts = exchange.getRequestHeaders().get("Host");
+        if (hosts == null
+                || hosts.size() != 1
+                || !LOOPBACK.matcher(hosts.get(0)).matches()) {
+            return error(403, "The Host header must name a loopback address.");
+        }
+        if (!exchange.getRequestMethod().equals("GET")) {
+            exchange.getResponseHeaders().set("Allow", "GET");
+            return error(405, "Only GET is answered here.");
+        }
+        String query = exchange.getRequestURI().getRawQuery();
+        if (query != null && query.length() > QUERY_CHARS_MAX) {
+            return error(400, "The query is longer than " + QUERY_CHARS_MAX + " characters.");
+        }
+        return switch (String.valueOf(exchange.getRequestURI().getPath())) {
+            case "/" ->
+                new Answer(
+                        200,
+                        TEXT,
+                        bytes("Hermod. See /health, /ready, /metrics, /api/v1/stats and /api/v1/connections.\n"));
+            case "/health" -> new Answer(200, JSON, StatsJson.message("status", "up"));
+            case "/ready" ->
+                view.isReady()
+                        ? new Answer(200, JSON, StatsJson.message("status", "ready"))
+                        : new Answer(503, JSON, StatsJson.message("status", "not ready"));
+            case "/metrics" ->
+                new Answer(200, PrometheusText.CONTENT_TYPE, bytes(PrometheusText.of(view.stats(), view.isReady())));
+            case "/api/v1/stats" -> stats(query == null ? "" : query);
+            case "/api/v1/connections" -> {
+                BrokerStats stats = view.stats();
+                List<ConnectionStats> rows = view.connections();
+                yield new Answer(200, JSON, StatsJson.connections(stats.connections(), bounded(rows)));
+            }
+            default -> error(404, "There is nothing here.");
+        };
+    }
+
+    private Answer stats(String query) {
+        Map<String, String> parameters = parameters(query);
+        if (parameters == null) {
+            return error(400, "The query is malformed.");
+        }
+        String topic = parameters.getOrDefault("topic", "");
+        List<TopicStats> topics = null;
+        if (!topic.isEmpty()) {
+            topics = bounded(view.topics(parameters.getOrDefault("org", ""), topic.equals("*") ? "" : topic));
+        }
+        return new Answer(200, JSON, StatsJson.stats(view.stats(), parameters.getOrDefault("channel", ""), topics));
+    }
+
+    /** @return null if an escape is broken. */
+    private static @org.jspecify.annotations.Nullable Map<String, String> parameters(String query) {
+        Map<String, String> parameters = new HashMap<>();
+        try {
+            for (String pair : query.split("&", 16)) {
+                int equals = pair.indexOf('=');
+                if (equals > 0) {
+                    parameters.put(
+                            pair.substring(0, equals).toLowerCase(Locale.ROOT),
+                            URLDecoder.decode(pair.substring(equals + 1), StandardCharsets.UTF_8));
+                }
+            }
+            return parameters;
+        } catch (IllegalArgumentException broken) {
+            return null;
+        }
+    }
+
+    private static <T> List<T> bounded(List<T> rows) {
+        return rows.size() > ROWS_MAX ? rows.subList(0, ROWS_MAX) : rows;
+    }
+
+    private static Answer error(int status, String sentence) {
+        return new Answer(status, JSON, StatsJson.message("error", sentence));
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+}

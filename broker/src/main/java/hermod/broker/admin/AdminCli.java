@@ -1,0 +1,99 @@
+package hermod.broker.admin;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Path;
+import java.util.List;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/**
+ * The command line {@code hermod}: a process of its own that asks a broker's admin port or speaks its protocol.
+ *
+ * <p>A user's mistake is one sentence on stderr and an exit code of {@link ExitCode}; {@code -v} shows where it came from.
+ */
+@Command(
+        name = "hermod",
+        mixinStandardHelpOptions = true,
+        versionProvider = AdminCli.Version.class,
+        synopsisSubcommandLabel = "COMMAND",
+        description = "A low-latency event broker.",
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {"0:success", "1:failed", "2:usage", "3:no broker at the address"},
+        subcommands = {
+            StatsCommand.class,
+            ConnectionsCommand.class,
+            TokenCommand.class,
+            PubCommand.class,
+            SubCommand.class,
+            DoctorCommand.class
+        })
+public final class AdminCli implements Runnable {
+    /** Commands whose names are fixed and that come with later features. */
+    private static final List<String> LATER =
+            List.of("disconnect", "resync", "redeliver", "alerts", "dlq", "kill", "drain", "audit");
+
+    static final class Version implements IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            return new String[] {"hermod " + BuildVersion.text()};
+        }
+    }
+
+    @Option(
+            names = {"-v", "--verbose"},
+            scope = CommandLine.ScopeType.INHERIT,
+            description = "Show where a failure came from.")
+    private boolean verbose;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init") // picocli sets it before anything is run
+    private CommandSpec spec;
+
+    private AdminCli() {}
+
+    /** The whole command line; the caller adds {@code serve}. */
+    public static CommandLine commandLine() {
+        AdminCli root = new AdminCli();
+        CommandLine line = new CommandLine(root);
+        for (String name : LATER) {
+            CommandLine later = new CommandLine(new LaterCommand(name));
+            later.setUnmatchedArgumentsAllowed(true);
+            line.addSubcommand(name, later);
+        }
+        line.setCaseInsensitiveEnumValuesAllowed(true);
+        line.setExecutionExceptionHandler((failure, command, parsed) -> root.report(failure, command.getErr()));
+        return line;
+    }
+
+    /** The directory a broker keeps its things in where nothing else is said. */
+    public static Path defaultDataDir() {
+        return Path.of(System.getProperty("user.home", "."), ".hermod");
+    }
+
+    @Override
+    public void run() {
+        throw new CommandLine.ParameterException(spec.commandLine(), "A command is missing.");
+    }
+
+    private int report(Exception failure, PrintWriter err) {
+        CliException sentence = failure instanceof CliException own
+                ? own
+                : new CliException(
+                        ExitCode.FAILED,
+                        "Failed: " + failure.getClass().getSimpleName() + ": " + failure.getMessage(),
+                        failure);
+        err.println("hermod: " + sentence.getMessage());
+        if (verbose) {
+            StringWriter trace = new StringWriter();
+            sentence.printStackTrace(new PrintWriter(trace));
+            err.print(trace);
+        }
+        err.flush();
+        return sentence.exitCode();
+    }
+}

@@ -1,0 +1,141 @@
+package hermod.broker.admin;
+
+import hermod.broker.metrics.BrokerStats;
+import hermod.broker.metrics.ChannelStats;
+import hermod.broker.metrics.LatencySummary;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.ToLongFunction;
+
+/** Writes the figures in the Prometheus text format 0.0.4; every name begins with {@code hermod_}. Used once, by one thread. */
+final class PrometheusText {
+    static final String CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+    private static final double US_PER_SECOND = 1e6;
+
+    private final StringBuilder page = new StringBuilder(16 * 1024);
+
+    private PrometheusText() {}
+
+    static String of(BrokerStats stats, boolean ready) {
+        PrometheusText text = new PrometheusText();
+        text.broker(stats, ready);
+        text.channels(stats.channels());
+        return text.page.toString();
+    }
+
+    private void broker(BrokerStats stats, boolean ready) {
+        head("hermod_info", "gauge", "The broker's version.");
+        page.append("hermod_info{version=\"").append(escaped(stats.version())).append("\"} 1\n");
+        gauge("hermod_ready", "Whether clients are served.", ready ? 1 : 0);
+        gauge("hermod_uptime_seconds", "Time since the start.", stats.uptimeSeconds());
+        gauge("hermod_shards", "Shards, each one thread.", stats.shards());
+        gauge("hermod_connections", "Connections open now.", stats.connections());
+        gauge("hermod_topics", "Topics alive now.", stats.topics());
+        for (Map.Entry<String, Long> counter : stats.counters().entrySet()) {
+            String name = "hermod_" + snake(counter.getKey()) + "_total";
+            head(name, "counter", "Counter " + escapedHelp(counter.getKey()) + " since the start.");
+            page.append(name).append(' ').append(counter.getValue()).append('\n');
+        }
+    }
+
+    private void channels(List<ChannelStats> channels) {
+        counter(channels, "published", "Events accepted.", ChannelStats::published);
+        counter(channels, "delivered", "Events written to subscribers.", ChannelStats::delivered);
+        counter(channels, "duplicates", "Events published again and not delivered again.", ChannelStats::duplicates);
+        counter(channels, "refused", "Events refused.", ChannelStats::refused);
+        counter(channels, "expired", "Events whose time to live had passed.", ChannelStats::expired);
+        counter(channels, "clamped", "Events whose priority was lowered.", ChannelStats::clamped);
+        latencies(channels);
+        head("hermod_channel_goal_p95_seconds", "gauge", "Goal for the 95th percentile from publish to handler.");
+        for (ChannelStats one : channels) {
+            sample("hermod_channel_goal_p95_seconds", one, "", one.goalP95Us() / US_PER_SECOND);
+        }
+        head(
+                "hermod_channel_runs_in_memory",
+                "gauge",
+                "Whether the channel asks for a disk that this broker does not have.");
+        for (ChannelStats one : channels) {
+            sample("hermod_channel_runs_in_memory", one, "", one.runsInMemory() ? 1 : 0);
+        }
+    }
+
+    private void latencies(List<ChannelStats> channels) {
+        String name = "hermod_channel_latency_seconds";
+        head(name, "summary", "Latency of a channel's events by stage, since the start.");
+        for (ChannelStats one : channels) {
+            latency(name, one, "publish_to_broker", one.publishToBroker());
+            latency(name, one, "in_broker", one.inBroker());
+            latency(name, one, "broker_to_socket", one.brokerToSocket());
+            latency(name, one, "publish_to_handler", one.publishToHandler());
+        }
+    }
+
+    private void latency(String name, ChannelStats one, String stage, LatencySummary latency) {
+        String labels = ",stage=\"" + stage + "\"";
+        sample(name, one, labels + ",quantile=\"0.5\"", latency.p50() / US_PER_SECOND);
+        sample(name, one, labels + ",quantile=\"0.9\"", latency.p90() / US_PER_SECOND);
+        sample(name, one, labels + ",quantile=\"0.95\"", latency.p95() / US_PER_SECOND);
+        sample(name, one, labels + ",quantile=\"0.99\"", latency.p99() / US_PER_SECOND);
+        sample(name, one, labels + ",quantile=\"0.999\"", latency.p999() / US_PER_SECOND);
+        sample(name, one, labels + ",quantile=\"1\"", latency.max() / US_PER_SECOND);
+        sample(name + "_sum", one, labels, latency.mean() * latency.count() / US_PER_SECOND);
+        sample(name + "_count", one, labels, latency.count());
+    }
+
+    private void counter(List<ChannelStats> channels, String what, String help, ToLongFunction<ChannelStats> value) {
+        String name = "hermod_channel_" + what + "_total";
+        head(name, "counter", help);
+        for (ChannelStats one : channels) {
+            sample(name, one, "", value.applyAsLong(one));
+        }
+    }
+
+    private void gauge(String name, String help, long value) {
+        head(name, "gauge", help);
+        page.append(name).append(' ').append(value).append('\n');
+    }
+
+    private void head(String name, String type, String help) {
+        page.append("# HELP ").append(name).append(' ').append(help).append('\n');
+        page.append("# TYPE ").append(name).append(' ').append(type).append('\n');
+    }
+
+    private void sample(String name, ChannelStats one, String labels, double value) {
+        page.append(name)
+                .append("{channel=\"")
+                .append(escaped(one.channel()))
+                .append('"')
+                .append(labels)
+                .append("} ");
+        if (value == (long) value) {
+            page.append((long) value);
+        } else {
+            page.append(value);
+        }
+        page.append('\n');
+    }
+
+    /** {@code bytesIn} to {@code bytes_in}; whatever can't stand in a metric's name becomes an underscore. */
+    private static String snake(String camel) {
+        StringBuilder snake = new StringBuilder();
+        for (int i = 0; i < camel.length(); i++) {
+            char c = camel.charAt(i);
+            if (c >= 'A' && c <= 'Z' && i > 0) {
+                snake.append('_');
+            }
+            boolean allowed = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+            snake.append(allowed ? c : '_');
+        }
+        return snake.toString().toLowerCase(Locale.ROOT);
+    }
+
+    private static String escaped(String label) {
+        return label.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n");
+    }
+
+    private static String escapedHelp(String text) {
+        return text.replace("\\", "\\\\").replace("\n", "\\n");
+    }
+}

@@ -1,0 +1,150 @@
+package hermod.broker.admin;
+
+import hermod.broker.metrics.BrokerStats;
+import hermod.broker.metrics.ChannelStats;
+import hermod.broker.metrics.ConnectionStats;
+import hermod.broker.metrics.LatencySummary;
+import hermod.broker.metrics.TopicStats;
+import java.io.ByteArrayOutputStream;
+import java.util.List;
+import java.util.Map;
+import tools.jackson.core.JsonGenerator;
+import tools.jackson.core.ObjectWriteContext;
+import tools.jackson.core.json.JsonFactory;
+
+/**
+ * Writes what operators see as JSON. Keys are only ever added: scripts rely on them. Stateless, any thread.
+ *
+ * <p>Written key by key rather than bound by a mapper, so that a renamed record component can't change the schema, and a command starts fast.
+ */
+final class StatsJson {
+    private static final JsonFactory JSON = new JsonFactory();
+
+    private StatsJson() {}
+
+    /**
+     * @param channel the only channel to tell of, or the empty string for all.
+     * @param topics null where none were asked for.
+     */
+    static byte[] stats(BrokerStats stats, String channel, @org.jspecify.annotations.Nullable List<TopicStats> topics) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (JsonGenerator out = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
+            out.writeStartObject();
+            out.writeStringProperty("version", stats.version());
+            out.writeNumberProperty("startedAtUs", stats.startedAtUs());
+            out.writeNumberProperty("uptimeSeconds", stats.uptimeSeconds());
+            out.writeNumberProperty("shards", stats.shards());
+            out.writeNumberProperty("connections", stats.connections());
+            out.writeNumberProperty("topics", stats.topics());
+            out.writeName("counters").writeStartObject();
+            for (Map.Entry<String, Long> counter : stats.counters().entrySet()) {
+                out.writeNumberProperty(counter.getKey(), counter.getValue());
+            }
+            out.writeEndObject();
+            out.writeName("channels").writeStartArray();
+            for (ChannelStats one : stats.channels()) {
+                if (channel.isEmpty() || channel.equals(one.channel())) {
+                    channel(out, one);
+                }
+            }
+            out.writeEndArray();
+            if (topics != null) {
+                out.writeName("topicStats").writeStartArray();
+                topics.forEach(topic -> topic(out, topic));
+                out.writeEndArray();
+            }
+            out.writeEndObject();
+        }
+        return bytes.toByteArray();
+    }
+
+    /** @param total connections there are, of which the list may hold only the first ones. */
+    static byte[] connections(long total, List<ConnectionStats> connections) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (JsonGenerator out = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
+            out.writeStartObject();
+            out.writeNumberProperty("total", total);
+            out.writeName("connections").writeStartArray();
+            connections.forEach(connection -> connection(out, connection));
+            out.writeEndArray();
+            out.writeEndObject();
+        }
+        return bytes.toByteArray();
+    }
+
+    /** An object of one text. */
+    static byte[] message(String key, String text) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (JsonGenerator out = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
+            out.writeStartObject().writeStringProperty(key, text).writeEndObject();
+        }
+        return bytes.toByteArray();
+    }
+
+    private static void channel(JsonGenerator out, ChannelStats one) {
+        out.writeStartObject();
+        out.writeStringProperty("channel", one.channel());
+        out.writeStringProperty("lane", one.lane());
+        out.writeStringProperty("durability", one.durability());
+        out.writeBooleanProperty("runsInMemory", one.runsInMemory());
+        out.writeNumberProperty("tier", one.tier());
+        out.writeNumberProperty("published", one.published());
+        out.writeNumberProperty("delivered", one.delivered());
+        out.writeNumberProperty("duplicates", one.duplicates());
+        out.writeNumberProperty("refused", one.refused());
+        out.writeNumberProperty("expired", one.expired());
+        out.writeNumberProperty("clamped", one.clamped());
+        out.writeName("latencyUs").writeStartObject();
+        latency(out, "publishToBroker", one.publishToBroker());
+        latency(out, "inBroker", one.inBroker());
+        latency(out, "brokerToSocket", one.brokerToSocket());
+        latency(out, "publishToHandler", one.publishToHandler());
+        out.writeEndObject();
+        out.writeName("goal").writeStartObject();
+        out.writeNumberProperty("p95Us", one.goalP95Us());
+        out.writeEndObject();
+        out.writeStringProperty("health", one.health());
+        out.writeEndObject();
+    }
+
+    private static void latency(JsonGenerator out, String stage, LatencySummary latency) {
+        out.writeName(stage).writeStartObject();
+        out.writeNumberProperty("p50", latency.p50());
+        out.writeNumberProperty("p90", latency.p90());
+        out.writeNumberProperty("p95", latency.p95());
+        out.writeNumberProperty("p99", latency.p99());
+        out.writeNumberProperty("p999", latency.p999());
+        out.writeNumberProperty("max", latency.max());
+        out.writeNumberProperty("mean", Math.round(latency.mean() * 10) / 10.0);
+        out.writeNumberProperty("count", latency.count());
+        out.writeEndObject();
+    }
+
+    private static void topic(JsonGenerator out, TopicStats topic) {
+        out.writeStartObject();
+        out.writeStringProperty("org", topic.org());
+        out.writeStringProperty("topic", topic.topic());
+        out.writeNumberProperty("nextOffset", topic.nextOffset());
+        out.writeNumberProperty("subscribers", topic.subscribers());
+        out.writeEndObject();
+    }
+
+    private static void connection(JsonGenerator out, ConnectionStats one) {
+        out.writeStartObject();
+        out.writeStringProperty("id", one.id());
+        out.writeStringProperty("user", one.user());
+        out.writeStringProperty("org", one.org());
+        out.writeStringProperty("device", one.device());
+        out.writeStringProperty("platform", one.platform());
+        out.writeStringProperty("address", one.address());
+        out.writeNumberProperty("connectedAtUs", one.connectedAtUs());
+        out.writeNumberProperty("lastPingAtUs", one.lastPingAtUs());
+        out.writeName("subscriptions").writeStartArray();
+        one.subscriptions().forEach(out::writeString);
+        out.writeEndArray();
+        out.writeNumberProperty("delivered", one.delivered());
+        out.writeNumberProperty("published", one.published());
+        out.writeNumberProperty("outboxBytes", one.outboxBytes());
+        out.writeEndObject();
+    }
+}
