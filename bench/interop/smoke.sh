@@ -7,10 +7,10 @@ cd "$(dirname "$0")" || exit 2
 [ $# -eq 2 ] || { echo "usage: smoke.sh HOST PORT" >&2; exit 2; }
 LOADGEN=${LOADGEN:-./loadgen}
 [ "$LOADGEN" != ./loadgen ] || make -s loadgen >&2 || exit 2
-host=$(getent ahostsv4 "$1" | awk 'NR == 1 { print $1 }'); verdict=PASS
+host=$(getent ahostsv4 "$1" | awk 'NR == 1 { print $1 }'); host=${host:-$1}; verdict=PASS
 check() { # MODE options ...: the run must answer everything, lose nothing and break no promise
   local line why
-  line=$(timeout 20 "$LOADGEN" "$@" --proto hermod --host "${host:-$1}" --port "$port" --secs 0.5 --warm 0.1 | grep '^RESULT')
+  line=$(timeout 20 "$LOADGEN" "$@" --proto hermod --host "$host" --port "$port" --secs 0.5 --warm 0.1 | grep '^RESULT')
   why=$(awk '{ for (i = 1; i <= NF; i++) { k = index($i, "="); f[substr($i, 1, k - 1)] = substr($i, k + 1) } }
     END { if (!("n" in f)) { print "no result " f["error"]; exit }
       split("lost disorder closed refused unacked odd dup close", z, " "); for (i in z) if (!(z[i] in f) || f[z[i]] + 0) printf "%s=%s ", z[i], f[z[i]]
