@@ -221,7 +221,7 @@ static ssize_t mq_parse(conn *c, const u8 *p, size_t n, ev *e) {
 
 /* --- Hermod, version 1: see hermod.h for the bytes */
 struct hm {
-  int welcome, opens, opened;               /* seen WELCOME; OPENs not answered yet; topics answered */
+  int welcome, opens, nopen, *from;          /* seen WELCOME; OPENs not answered yet; OPENs sent, and the first channel of each */
   u32 *handle, subhandle, *lastid; u64 *lastoff, subnext, sublast; /* publisher: per channel; subscriber: its one topic */
   u64 sent, pings, oldest, open[HM_SEQ_SPAN / 64]; /* publishes unanswered, as bits by id: none is HM_SEQ_SPAN behind another */
   u32 limit, ping_ms, silence_ms, window; u64 window_bytes; int64_t pinged;
@@ -246,12 +246,13 @@ static void hm_hello_(conn *c) {
   if (n > HM_FIRST_LIMIT) die("token-too-long");
   W(&c->out, b, n); free(b);
   if (!c->ispub) return;
-  m->handle = calloc(nchan, 4); m->lastid = calloc(nchan, 4); m->lastoff = calloc(nchan, 8);
+  m->handle = calloc(nchan, 4); m->lastid = calloc(nchan, 4); m->lastoff = calloc(nchan, 8); m->from = calloc(nchan + 1, sizeof *m->from);
   static u8 body[HM_FIRST_LIMIT]; u8 *w = body; /* behind HELLO, in frames that fit the first limit; request ids from 2 on */
   for (int ch = 0, k = 0; ch < nchan; ch++) {
     w = hm_put_topic(w, hm_topic(ch));
-    if (ch + 1 == nchan || ++k == 1000 || w > body + sizeof body - 512) { hm_open(c, HM_OPEN, 2 + m->opens++, body, w - body); w = body; k = 0; }
+    if (ch + 1 == nchan || ++k == 1000 || w > body + sizeof body - 512) { hm_open(c, HM_OPEN, 2 + m->nopen++, body, w - body); w = body; k = 0; m->from[m->nopen] = ch + 1; }
   }
+  m->opens = m->nopen;
 }
 static void hm_sub(conn *c, int ch) { u8 b[300]; hm_open(c, HM_SUBSCRIBE, 1000000 + ch, b, hm_put_topic(b, hm_topic(ch)) - b); }
 static int hm_room(conn *c) { /* 6.3: at most 1,024 sequence values from the oldest unanswered to the newest; and WELCOME's windows */
@@ -324,16 +325,19 @@ static ssize_t hm_parse(conn *c, const u8 *p, size_t n, ev *e) {
       break;
     }
     case HM_SUBSCRIBED: case HM_OPENED: {
-      hm_results l = { 0 }; if (hm_read_results(f.body, &l)) BAD("BAD_RESULTS");
+      hm_results l = { 0 }; int from = 0; if (hm_read_results(f.body, &l)) BAD("BAD_RESULTS");
+      if (f.type == HM_OPENED) { /* answers to several requests may come in any order; results inside one, in the order asked */
+        if (f.id < 2 || f.id - 2 >= (u32)m->nopen || m->handle[from = m->from[f.id - 2]]) BAD("opened-without-OPEN");
+      } else if (f.id != 1000000 + (u32)c->chan || l.n != 1) BAD("subscribed-without-SUBSCRIBE");
       for (int i = 0; i < l.n; i++) {
         hm_result *r = &l.v[i];
         if (!r->granted || !r->handle) { hm_said("refusal", f.id, r->message, r->code); BAD("topic-refused"); }
         if (f.type == HM_SUBSCRIBED) { m->subhandle = r->handle; m->subnext = r->next_offset; e->kind = EV_SUBOK; continue; }
-        const char *t = hm_topic(m->opened); /* results come in the order asked */
-        if (m->opened == nchan || strlen(t) != r->topic.n || memcmp(t, r->topic.p, r->topic.n) || !r->can_publish) BAD("opened-another-topic");
-        m->handle[m->opened++] = r->handle;
+        const char *t = hm_topic(from);
+        if (from == nchan || strlen(t) != r->topic.n || memcmp(t, r->topic.p, r->topic.n) || !r->can_publish) BAD("opened-another-topic");
+        m->handle[from++] = r->handle;
       }
-      free(l.v); if (f.type == HM_OPENED && !--m->opens) e->kind = EV_READY;
+      free(l.v); if (f.type == HM_OPENED && !--m->opens) { e->kind = EV_READY; if (hm_chan(c, 0) >= 0) BAD("topic-not-answered"); }
       break;
     }
     case HM_PING: { u8 b[40]; int64_t t = hm_now(); if (f.body.n != 8) BAD("BAD_FRAME"); W(&c->out, b, hm_write_pong(b, f.id, (int64_t)hm_u64(f.body.p), t, hm_now())); break; }
