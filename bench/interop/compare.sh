@@ -14,7 +14,9 @@ else ROUNDS=1 SCALE=0.5 QUIET_BUDGET=6 LIMIT=48; LANES="relay netty hermod nats 
 while getopts p:r: o; do case $o in p) LANES=$OPTARG ;; r) ROUNDS=$OPTARG ;; *) exit 2 ;; esac; done; shift $((OPTIND - 1))
 [ $# -gt 0 ] && WL="$*"
 source ./peers.sh
-have=; for lane in $LANES; do case " $have" in *" ${lane%:*} "*|*" ${lane%:*}:"*) have+="$lane " ;; *) installed "${lane%:*}" && have+="$lane " ;; esac; done; LANES=$have
+have= gone=; for lane in $LANES; do n=${lane%:*}
+  case $gone in *" $n "*) continue ;; esac
+  if installed "$n"; then have+="$lane "; else gone+=" $n "; fi; done; LANES=$have
 LG() { timeout 40 nice -n "${NICE:-0}" ./loadgen "$@"; }
 args() { # workload -> mode, options, measured seconds, warm-up seconds
   case $1 in

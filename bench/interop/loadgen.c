@@ -504,6 +504,7 @@ static void open_conn(conn *c, int idx, int ispub, int chan, int src) {
 }
 static void pump(u64 until) { /* one epoll round, waiting until `until` at most */
   struct epoll_event evs[64]; u64 t = now(); if (t > ticked + 1000000000ull) tick();
+  if (P->tick && until > t + 1000000000) until = t + 1000000000;
   struct timespec ts = { 0, 0 };
   if (until > t && !spin) { u64 d = until - t; ts.tv_sec = d / 1000000000; ts.tv_nsec = d % 1000000000; }
   int n = epoll_pwait2(ep, evs, 64, &ts, NULL);

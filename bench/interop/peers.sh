@@ -43,6 +43,7 @@ hermod() { ${HERMOD_JAVA_HOME:+env JAVA_HOME="$HERMOD_JAVA_HOME"} "$HERMOD" "$@"
 start_hermod() { # port data-directory
   local i; (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && { echo "port $1 is taken; hermod not started" >&2; return 1; }
   hermod --version >/dev/null 2>&1 # builds what is missing, so that the wait below is for the broker only
+  : >"$RUN/hermod.log"
   nice -n "${NICE:-0}" ${HERMOD_JAVA_HOME:+env JAVA_HOME="$HERMOD_JAVA_HOME"} "$HERMOD" serve --port "$1" --ws-port 0 --admin-port 0 --data "$2" >"$RUN/hermod.log" 2>"$RUN/hermod.err" &
   PID[hermod]=$!; PORT[hermod]=$1
   for ((i = 0; i < 600; i++)); do
