@@ -90,6 +90,11 @@ public final class BrokerProcess implements AutoCloseable {
         return process.isAlive();
     }
 
+    /** The exit code of a broker that has ended. */
+    public int exitCode() {
+        return process.exitValue();
+    }
+
     /** The last lines the broker wrote to stderr, oldest first; bounded. */
     public List<String> stderrTail() {
         synchronized (stderrTail) {

@@ -6,6 +6,7 @@ import hermod.broker.admin.ExitCode;
 import hermod.broker.config.ConfigException;
 import hermod.broker.config.ConfigReader;
 import hermod.broker.topic.ChannelPolicies;
+import io.netty.util.LeakPresenceDetector;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -129,6 +130,7 @@ public final class BrokerMain {
                                 int exitCode = ExitCode.OK;
                                 try {
                                     broker.close();
+                                    checkForLeaks();
                                 } catch (RuntimeException defect) {
                                     Log.OUT.error("stopping failed", defect);
                                     exitCode = ExitCode.FAILED;
@@ -137,6 +139,16 @@ public final class BrokerMain {
                                 Runtime.getRuntime().halt(exitCode);
                             },
                             "hermod-stop"));
+        }
+
+        /** Where a test has put Netty's leak presence detector in: every buffer must be back by now. */
+        private static void checkForLeaks() {
+            if (LeakPresenceDetector.class
+                    .getName()
+                    .equals(System.getProperty("io.netty.customResourceLeakDetector"))) {
+                LeakPresenceDetector.check();
+                Log.OUT.info("no buffer leaked");
+            }
         }
 
         private static void announce(BrokerConfig config) {

@@ -192,6 +192,13 @@ final class FakeBroker implements AutoCloseable {
             return true;
         }
 
+        /** The next frame but PINGs; of no bytes where the connection has ended. */
+        Frame next() throws InterruptedException {
+            Frame frame = frames.poll(PATIENCE_S, TimeUnit.SECONDS);
+            assertThat(frame).as("a frame").isNotNull();
+            return frame;
+        }
+
         /** The next frame, which must be of this type. */
         Frame expect(FrameType type) throws InterruptedException {
             Frame frame = frames.poll(PATIENCE_S, TimeUnit.SECONDS);
@@ -303,6 +310,12 @@ final class FakeBroker implements AutoCloseable {
                 publishFrames.incrementAndGet();
             }
             assertThat(sent).hasSize(count);
+            return sent;
+        }
+
+        List<Sent> entriesOf(Frame publish) {
+            List<Sent> sent = new ArrayList<>();
+            addEntries(publish, sent);
             return sent;
         }
 

@@ -66,7 +66,7 @@ public final class PingPong implements Scenario {
             while (System.nanoTime() - endNs < 0) {
                 long now = context.progress().deliveredCount();
                 if (now == seen && System.nanoTime() - startNs > TimeUnit.SECONDS.toNanos(QUIET_SECONDS)) {
-                    context.say("the event in flight did not come back for a second");
+                    context.say("the event in flight did not come back in time");
                     break;
                 }
                 seen = now;

@@ -52,7 +52,7 @@ class FrameFuzzerTest {
             }
         }
 
-        assertThat((double) right / FRAMES).isBetween(0.6, 0.95);
+        assertThat((double) right / FRAMES).isBetween(0.9, 0.99);
         assertThat(types)
                 .contains(
                         FrameType.PUBLISH.code(),

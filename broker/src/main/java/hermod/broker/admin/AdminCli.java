@@ -1,5 +1,6 @@
 package hermod.broker.admin;
 
+import hermod.protocol.Priority;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Path;
@@ -65,7 +66,12 @@ public final class AdminCli implements Runnable {
             later.setUnmatchedArgumentsAllowed(true);
             line.addSubcommand(name, later);
         }
-        line.setCaseInsensitiveEnumValuesAllowed(true);
+        line.registerConverter(
+                Priority.class,
+                text -> Priority.parse(text)
+                        .orElseThrow(() ->
+                                new CommandLine.TypeConversionException("it must be low, normal, high or urgent")));
+        line.setParameterExceptionHandler((wrong, arguments) -> usage(wrong));
         line.setExecutionExceptionHandler((failure, command, parsed) -> root.report(failure, command.getErr()));
         return line;
     }
@@ -77,7 +83,29 @@ public final class AdminCli implements Runnable {
 
     @Override
     public void run() {
-        throw new CommandLine.ParameterException(spec.commandLine(), "A command is missing.");
+        throw new MissingCommand(spec.commandLine());
+    }
+
+    /** One sentence and where to read on; without any command the list of them. */
+    private static int usage(CommandLine.ParameterException wrong) {
+        CommandLine command = wrong.getCommandLine();
+        PrintWriter err = command.getErr();
+        err.println("hermod: " + String.valueOf(wrong.getMessage()).replaceAll("\\.?\\s*$", "."));
+        if (wrong instanceof MissingCommand) {
+            command.usage(err);
+        } else {
+            err.println("Try '" + command.getCommandSpec().qualifiedName() + " --help'.");
+        }
+        err.flush();
+        return ExitCode.USAGE;
+    }
+
+    private static final class MissingCommand extends CommandLine.ParameterException {
+        private static final long serialVersionUID = 1L;
+
+        MissingCommand(CommandLine command) {
+            super(command, "A command is missing.");
+        }
     }
 
     private int report(Exception failure, PrintWriter err) {
