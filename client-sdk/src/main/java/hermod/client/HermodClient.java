@@ -12,7 +12,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -157,6 +159,8 @@ public final class HermodClient implements AutoCloseable {
 
     /** A client's configuration; each setter throws {@link IllegalArgumentException} for a value out of range. One thread at a time. */
     public static final class Builder {
+        private static final int APP_VERSION_BYTES = 128;
+
         private final List<ServerAddress> servers = new ArrayList<>();
         private @Nullable String token;
         private @Nullable Supplier<CompletionStage<String>> tokenSource;
@@ -178,6 +182,24 @@ public final class HermodClient implements AutoCloseable {
         private long queuedBytesMax = 8L * 1024 * 1024;
 
         private Builder() {}
+
+        /**
+         * Takes over what these variables say, and leaves the rest: {@code HERMOD_SERVER} (several separated by commas), {@code HERMOD_TOKEN},
+         * {@code HERMOD_DEVICE_ID}, {@code HERMOD_PLATFORM}, {@code HERMOD_APP_VERSION}, {@code HERMOD_REQUEST_TIMEOUT_MS}.
+         *
+         * @param variables for example {@code System.getenv()}.
+         */
+        public Builder environment(Map<String, String> variables) {
+            Optional.ofNullable(variables.get("HERMOD_SERVER")).ifPresent(each -> server(each.split(",", -1)));
+            Optional.ofNullable(variables.get("HERMOD_TOKEN")).ifPresent(this::token);
+            Optional.ofNullable(variables.get("HERMOD_DEVICE_ID")).ifPresent(this::deviceId);
+            Optional.ofNullable(variables.get("HERMOD_PLATFORM"))
+                    .ifPresent(name -> platform(Platform.valueOf(name.toUpperCase(Locale.ROOT))));
+            Optional.ofNullable(variables.get("HERMOD_APP_VERSION")).ifPresent(this::appVersion);
+            Optional.ofNullable(variables.get("HERMOD_REQUEST_TIMEOUT_MS"))
+                    .ifPresent(ms -> requestTimeout(Duration.ofMillis(Long.parseLong(ms))));
+            return this;
+        }
 
         /**
          * Where brokers are; required. Tried in turn.
@@ -225,7 +247,11 @@ public final class HermodClient implements AutoCloseable {
             return this;
         }
 
+        /** At most 128 bytes; operators see it. */
         public Builder appVersion(String version) {
+            if (version.getBytes(StandardCharsets.UTF_8).length > APP_VERSION_BYTES) {
+                throw new IllegalArgumentException("app version must have at most " + APP_VERSION_BYTES + " bytes");
+            }
             appVersion = version;
             return this;
         }
@@ -238,7 +264,7 @@ public final class HermodClient implements AutoCloseable {
             return this;
         }
 
-        /** At most this between two PINGs; 1 to 30 s, 15 by default. The broker may ask for less. */
+        /** At most this between two PINGs; 15 s by default. The broker may ask for less. Shorter ones find a dead network sooner and wake a device more often. */
         public Builder pingInterval(Duration interval) {
             pingInterval = checked("ping interval", interval);
             return this;

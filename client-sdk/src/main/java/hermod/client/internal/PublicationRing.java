@@ -17,8 +17,11 @@ import org.jspecify.annotations.Nullable;
 final class PublicationRing {
     private static final int ID_MASK = 0x7fff_ffff;
 
-    private final @Nullable Publication[] slots;
-    private final int slotMask;
+    private static final int CAPACITY_FIRST = 16;
+
+    private final int capacityMax;
+    private @Nullable Publication[] slots;
+    private int slotMask;
     private int head;
     private int tail;
     private int count;
@@ -27,9 +30,10 @@ final class PublicationRing {
     /** @param firstId of the first publication; the ring continues from there. */
     PublicationRing(int publicationsMax, int firstId) {
         // Twice the window: one slow topic may then hold back the head for a while without stopping the others.
-        int capacity = Integer.highestOneBit(Math.max(1, publicationsMax) * 2 - 1) * 2;
-        slots = new Publication[capacity];
-        slotMask = capacity - 1;
+        capacityMax = Integer.highestOneBit(Math.max(1, publicationsMax) * 2 - 1) * 2;
+        // A process may hold thousands of clients that never publish.
+        slots = new Publication[Math.min(CAPACITY_FIRST, capacityMax)];
+        slotMask = slots.length - 1;
         head = firstId & ID_MASK;
         tail = head;
     }
@@ -45,7 +49,7 @@ final class PublicationRing {
 
     /** How many can be added before the ids in flight span the whole ring, or wrap around. */
     int room() {
-        return (int) Math.min(slots.length - span(), (long) ID_MASK + 1 - tail);
+        return (int) Math.min(capacityMax - span(), (long) ID_MASK + 1 - tail);
     }
 
     int nextId() {
@@ -55,10 +59,13 @@ final class PublicationRing {
     /** The ring must have room. */
     void add(Publication publication) {
         if (room() <= 0) {
-            throw new IllegalStateException("publication ring is full: capacity=" + slots.length);
+            throw new IllegalStateException("publication ring is full: capacity=" + capacityMax);
+        }
+        if (span() == slots.length) {
+            grow();
         }
         slots[tail & slotMask] = publication;
-        tail = tail + 1 & ID_MASK;
+        tail = (tail + 1) & ID_MASK;
         count++;
         bytes += publication.entryBytes();
     }
@@ -102,17 +109,27 @@ final class PublicationRing {
         return all;
     }
 
+    private void grow() {
+        @Nullable Publication[] larger = new Publication[slots.length * 2];
+        for (int i = 0; i < slots.length; i++) {
+            int id = (head + i) & ID_MASK;
+            larger[id & (larger.length - 1)] = slots[id & slotMask];
+        }
+        slots = larger;
+        slotMask = larger.length - 1;
+    }
+
     private int span() {
-        return tail - head & ID_MASK;
+        return (tail - head) & ID_MASK;
     }
 
     private boolean isInFlight(int id) {
-        return id >= 0 && (id - head & ID_MASK) < span();
+        return id >= 0 && ((id - head) & ID_MASK) < span();
     }
 
     private void skipHoles() {
         while (head != tail && slots[head & slotMask] == null) {
-            head = head + 1 & ID_MASK;
+            head = (head + 1) & ID_MASK;
         }
     }
 }

@@ -51,6 +51,7 @@ final class Publications {
     private final AtomicLong pendingBytes = new AtomicLong();
     private volatile int payloadBytesMax = Integer.MAX_VALUE;
     private volatile @Nullable HermodException refusal;
+    private volatile String lastGoodName = "";
 
     private final ArrayDeque<Publication> ready = new ArrayDeque<>();
     private long readyBytes;
@@ -71,10 +72,7 @@ final class Publications {
     }
 
     CompletableFuture<PublishReceipt> publish(String topic, OutgoingEntry entry) {
-        String fault = TopicName.faultOf(topic);
-        if (fault != null) {
-            throw new IllegalArgumentException(fault);
-        }
+        checkName(topic);
         HermodException refused = refusalOf(entry);
         if (refused != null) {
             return CompletableFuture.failedFuture(refused);
@@ -96,6 +94,18 @@ final class Publications {
             wakeLoop();
         }
         return publication.future;
+    }
+
+    private void checkName(String topic) {
+        // Most publish to one topic many times; a race costs a second look and nothing else.
+        if (topic.equals(lastGoodName)) {
+            return;
+        }
+        String fault = TopicName.faultOf(topic);
+        if (fault != null) {
+            throw new IllegalArgumentException(fault);
+        }
+        lastGoodName = topic;
     }
 
     private @Nullable HermodException refusalOf(OutgoingEntry entry) {

@@ -80,6 +80,9 @@ final class Requests {
      */
     @Nullable
     FrameType expire(long nowNs) {
+        if (byId.isEmpty()) {
+            return null;
+        }
         List<Integer> late = new ArrayList<>();
         for (IntObjectMap.PrimitiveEntry<Pending> entry : byId.entries()) {
             if (nowNs - entry.value().deadlineNs >= 0) {

@@ -1,6 +1,8 @@
 package hermod.client.internal;
 
 import hermod.client.HermodException;
+import hermod.protocol.ProtocolLimits;
+import java.nio.charset.StandardCharsets;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
@@ -45,7 +47,11 @@ final class Tokens {
         if (current != null && brokerNowUs < refreshAtUs) {
             return CompletableFuture.completedFuture(current);
         }
-        return source == null ? CompletableFuture.completedFuture(current == null ? "" : current) : ask();
+        if (source == null) {
+            return CompletableFuture.completedFuture(current == null ? "" : current);
+        }
+        String fallback = brokerNowUs < expiresAtUs ? current : null;
+        return fallback == null ? ask() : ask().exceptionally(failure -> fallback);
     }
 
     /** A new token from the source; callers at the same time share one call. Completes on any thread. */
@@ -60,8 +66,18 @@ final class Tokens {
         }
         asking = CompletableFuture.supplyAsync(from, lookups)
                 .thenCompose(stage -> stage)
+                .thenApply(Tokens::checked)
                 .orTimeout(timeoutNs, TimeUnit.NANOSECONDS);
         return asking;
+    }
+
+    private static String checked(String token) {
+        int bytes = token.getBytes(StandardCharsets.UTF_8).length;
+        if (bytes > ProtocolLimits.TOKEN_BYTES) {
+            throw new IllegalArgumentException(
+                    "token too long: bytes=" + bytes + ", limit=" + ProtocolLimits.TOKEN_BYTES);
+        }
+        return token;
     }
 
     /** The broker has taken this token, for so long. */

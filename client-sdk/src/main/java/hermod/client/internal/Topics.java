@@ -56,6 +56,7 @@ final class Topics {
     private final Map<String, Topic> byName = new HashMap<>();
     private final IntObjectMap<Topic> byHandle = new IntObjectHashMap<>();
     private final Set<Topic> marked = new LinkedHashSet<>();
+    private final Set<Topic> askingLater = new LinkedHashSet<>();
     private @Nullable Connection connection;
 
     Topics(
@@ -167,6 +168,7 @@ final class Topics {
         connection = null;
         byHandle.clear();
         marked.clear();
+        askingLater.clear();
         for (int i = unanswered.size() - 1; i >= 0; i--) {
             Publication publication = unanswered.get(i);
             if (publication.topic != null) {
@@ -198,12 +200,17 @@ final class Topics {
 
     /** Asks again for what was refused for a while. */
     void onTick(long nowNs) {
-        for (Topic topic : byName.values()) {
-            if (topic.isAskingLater && nowNs - topic.askAgainAtNs >= 0) {
+        if (askingLater.isEmpty()) {
+            return;
+        }
+        askingLater.removeIf(topic -> {
+            boolean isDue = nowNs - topic.askAgainAtNs >= 0;
+            if (isDue) {
                 topic.isAskingLater = false;
                 mark(topic);
             }
-        }
+            return isDue;
+        });
     }
 
     private void mark(Topic topic) {
@@ -402,6 +409,7 @@ final class Topics {
             long waitMs = Math.max(ASK_AGAIN_MS_MIN, why.retryAfter().toMillis());
             topic.askAgainAtNs = nowNs + TimeUnit.MILLISECONDS.toNanos(waitMs);
             topic.isAskingLater = true;
+            askingLater.add(topic);
         } else if (topic.isSubscriptionWanted()) {
             topic.mailbox.tellTheEnd(listener -> listener.onEnded(topic.name, why));
             topic.holds.clear();
