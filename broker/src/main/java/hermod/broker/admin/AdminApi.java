@@ -136,8 +136,11 @@ public final class AdminApi implements AutoCloseable {
             exchange.getResponseHeaders().set("Content-Type", answer.contentType());
             exchange.getResponseHeaders().set("Cache-Control", "no-store");
             exchange.getResponseHeaders().set("X-Content-Type-Options", "nosniff");
-            exchange.sendResponseHeaders(answer.status(), answer.body().length == 0 ? -1 : answer.body().length);
-            exchange.getResponseBody().write(answer.body());
+            boolean bodyless = exchange.getRequestMethod().equals("HEAD");
+            exchange.sendResponseHeaders(answer.status(), bodyless ? -1 : answer.body().length);
+            if (!bodyless) {
+                exchange.getResponseBody().write(answer.body());
+            }
         }
     }
 

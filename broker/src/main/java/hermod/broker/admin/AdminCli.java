@@ -90,7 +90,8 @@ public final class AdminCli implements Runnable {
     private static int usage(CommandLine.ParameterException wrong) {
         CommandLine command = wrong.getCommandLine();
         PrintWriter err = command.getErr();
-        err.println("hermod: " + String.valueOf(wrong.getMessage()).replaceAll("\\.?\\s*$", "."));
+        String message = String.valueOf(wrong.getMessage()).strip();
+        err.println("hermod: " + message + (message.endsWith(".") ? "" : "."));
         if (wrong instanceof MissingCommand) {
             command.usage(err);
         } else {

@@ -154,14 +154,16 @@ public final class ConfigReader<R extends Record> {
             return bindRecord(section, node, path);
         }
         Setting setting = component.getAnnotation(Setting.class);
+        Object fromFile = setting == null || node == null ? before : fromFile(component, setting, before, node, path);
         Flag flag = flags.get(path);
-        if (flag != null) {
-            Object parsed = scalar(component.getGenericType(), setting, flag.text());
-            return parsed != null ? parsed : refuse(flag.name(), flag.text(), component, setting, before);
+        if (flag == null) {
+            return fromFile;
         }
-        if (node == null || setting == null) {
-            return before;
-        }
+        Object parsed = scalar(component.getGenericType(), setting, flag.text());
+        return parsed != null ? parsed : refuse(flag.name(), flag.text(), component, setting, before);
+    }
+
+    private Object fromFile(RecordComponent component, Setting setting, Object before, JsonNode node, String path) {
         Object parsed = component.getType() == List.class
                 ? list(setting, node)
                 : node.isValueNode() ? scalar(component.getGenericType(), setting, node.asString()) : null;

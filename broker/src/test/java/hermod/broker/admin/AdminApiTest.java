@@ -1,0 +1,218 @@
+package hermod.broker.admin;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import java.io.IOException;
+import java.net.Socket;
+import java.net.SocketException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Over plain sockets, because a client library would repair what a stranger sends. */
+class AdminApiTest {
+    private final MadeUpBroker broker = new MadeUpBroker();
+    private AdminApi api;
+    private int port;
+
+    @BeforeEach
+    void start() throws Exception {
+        api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker);
+        port = Integer.parseInt(api.address().substring("127.0.0.1:".length()));
+    }
+
+    @AfterEach
+    void stop() {
+        api.close();
+    }
+
+    @Test
+    void healthIsUpAndReadyFollowsTheBroker() throws Exception {
+        assertThat(get("/health")).startsWith("HTTP/1.1 200 ").contains("{\"status\":\"up\"}");
+        assertThat(get("/ready")).startsWith("HTTP/1.1 200 ").contains("\"ready\"");
+        broker.ready = false;
+        assertThat(get("/ready")).startsWith("HTTP/1.1 503 ").contains("\"not ready\"");
+        assertThat(get("/health")).startsWith("HTTP/1.1 200 ");
+    }
+
+    @Test
+    void statsHaveTheKeysThatScriptsRelyOn() throws Exception {
+        JsonTree stats = JsonTree.parse(body(get("/api/v1/stats")));
+        assertThat(stats.text("version")).isEqualTo("1.2.3");
+        assertThat(stats.number("uptimeSeconds")).isEqualTo(3_725);
+        assertThat(stats.child("counters").number("bytesIn")).isEqualTo(12_345);
+        assertThat(stats.keys()).doesNotContain("topicStats");
+        JsonTree chat = stats.children("channels").get(0);
+        assertThat(chat.text("channel")).isEqualTo("chat");
+        assertThat(chat.number("published")).isEqualTo(1_000);
+        assertThat(chat.number("delivered")).isEqualTo(2_000);
+        assertThat(chat.isTrue("runsInMemory")).isTrue();
+        assertThat(chat.child("goal").number("p95Us")).isEqualTo(100_000);
+        assertThat(chat.text("health")).isEqualTo("healthy");
+        for (String stage : List.of("publishToBroker", "inBroker", "brokerToSocket", "publishToHandler")) {
+            JsonTree latency = chat.child("latencyUs").child(stage);
+            assertThat(latency.keys()).containsExactly("p50", "p90", "p95", "p99", "p999", "max", "mean", "count");
+            assertThat(latency.number("p99")).isEqualTo(1_500);
+        }
+    }
+
+    @Test
+    void statsAreFilteredByChannelAndTellTopicsWhenAsked() throws Exception {
+        assertThat(JsonTree.parse(body(get("/api/v1/stats?channel=dm"))).children("channels"))
+                .singleElement()
+                .satisfies(one -> assertThat(one.text("channel")).isEqualTo("dm"));
+        assertThat(JsonTree.parse(body(get("/api/v1/stats?channel=none"))).children("channels"))
+                .isEmpty();
+        assertThat(JsonTree.parse(body(get("/api/v1/stats?topic=chat%3A1&org=o")))
+                        .children("topicStats"))
+                .singleElement()
+                .satisfies(one -> {
+                    assertThat(one.text("org")).isEqualTo("o");
+                    assertThat(one.text("topic")).isEqualTo("chat:1");
+                    assertThat(one.number("nextOffset")).isEqualTo(17);
+                });
+        assertThat(get("/api/v1/stats?topic=*")).contains("all:topics");
+    }
+
+    @Test
+    void connectionsAreTold() throws Exception {
+        JsonTree answer = JsonTree.parse(body(get("/api/v1/connections")));
+        assertThat(answer.number("total")).isEqualTo(3);
+        JsonTree one = answer.children("connections").get(0);
+        assertThat(one.text("user")).isEqualTo("u\u001b[31m");
+        assertThat(one.texts("subscriptions")).hasSize(4);
+        assertThat(one.number("outboxBytes")).isEqualTo(4_096);
+    }
+
+    @Test
+    void metricsAreInPrometheusText() throws Exception {
+        String answer = get("/metrics");
+        assertThat(answer).contains("text/plain; version=0.0.4");
+        String[] lines = new String(body(answer), StandardCharsets.UTF_8).split("\n");
+        assertThat(lines)
+                .contains(
+                        "hermod_info{version=\"1.2.3\"} 1",
+                        "hermod_connections 3",
+                        "hermod_bytes_in_total 12345",
+                        "hermod_channel_published_total{channel=\"chat\"} 1000",
+                        "hermod_channel_latency_seconds{channel=\"chat\",stage=\"in_broker\",quantile=\"0.99\"} 0.0015",
+                        "hermod_channel_latency_seconds_count{channel=\"chat\",stage=\"in_broker\"} 1000",
+                        "hermod_channel_goal_p95_seconds{channel=\"dm\"} 0.1");
+        List<String> names = new ArrayList<>();
+        for (String line : lines) {
+            assertThat(line)
+                    .matches("# HELP hermod_[a-z0-9_]+ .+|# TYPE hermod_[a-z0-9_]+ (gauge|counter|summary)"
+                            + "|hermod_[a-z0-9_]+(\\{[a-z_]+=\"[^\"]*\"(,[a-z_]+=\"[^\"]*\")*})? [0-9.E-]+");
+            if (line.startsWith("# TYPE ")) {
+                names.add(line.split(" ")[2]);
+            }
+        }
+        assertThat(names).doesNotHaveDuplicates();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"127.0.0.1", "127.0.0.1:7402", "localhost", "LocalHost:80", "[::1]:7402"})
+    void aLoopbackHostIsAnswered(String host) throws Exception {
+        assertThat(send("GET /health HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n"))
+                .startsWith("HTTP/1.1 200 ");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "Host: evil.example\r\n",
+                "Host: 127.0.0.1.evil.example\r\n",
+                "Host: localhost.\r\n",
+                "Host: 10.0.0.1\r\n",
+                "Host: 127.0.0.1@evil.example\r\n",
+                "Host: \r\n",
+                "Host: 127.0.0.1\r\nHost: evil.example\r\n",
+                "",
+            })
+    void anyOtherHostIsRefusedSoThatAWebPageCanNotRebindToIt(String header) throws Exception {
+        assertThat(send("GET /api/v1/stats HTTP/1.1\r\n" + header + "Connection: close\r\n\r\n"))
+                .matches("(?s)(HTTP/1.1 (403|400) .*)?")
+                .doesNotContain("channels")
+                .doesNotContain("Access-Control");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "FOO"})
+    void onlyGetIsAnswered(String method) throws Exception {
+        assertThat(send(method + " /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+                .startsWith("HTTP/1.1 405 ")
+                .contains("Allow: GET");
+    }
+
+    @Test
+    void whatIsNotThereIsNotFoundAndABrokenQueryIsRefused() throws Exception {
+        assertThat(get("/nothing")).startsWith("HTTP/1.1 404 ");
+        assertThat(get("/api/v1/stats/")).startsWith("HTTP/1.1 404 ");
+        assertThat(get("/health/../metrics")).startsWith("HTTP/1.1 404 ");
+        assertThat(get("/api/v1/stats?channel=%zz")).startsWith("HTTP/1.1 400 ");
+        assertThat(get("/api/v1/stats?channel=" + "c".repeat(3_000))).startsWith("HTTP/1.1 400 ");
+        assertThat(get("/")).startsWith("HTTP/1.1 200 ");
+    }
+
+    @Test
+    void aDefectIsAnsweredWithoutWhatItWas() throws Exception {
+        broker.defect = true;
+        assertThat(get("/api/v1/stats")).startsWith("HTTP/1.1 500 ").doesNotContain("on purpose");
+        assertThat(get("/health")).startsWith("HTTP/1.1 200 ");
+    }
+
+    @Test
+    void manySilentConnectionsDoNotKeepAnOperatorOut() throws Exception {
+        List<Socket> silent = new ArrayList<>();
+        try {
+            for (int i = 0; i < 20; i++) {
+                silent.add(new Socket("127.0.0.1", port));
+            }
+            assertThat(get("/health")).startsWith("HTTP/1.1 200 ");
+        } finally {
+            for (Socket socket : silent) {
+                socket.close();
+            }
+        }
+    }
+
+    @Test
+    void endlessHeadersEndInARefusal() throws Exception {
+        StringBuilder request = new StringBuilder("GET /health HTTP/1.1\r\nHost: localhost\r\n");
+        for (int i = 0; i < 70; i++) {
+            request.append("X-").append(i).append(": y\r\n");
+        }
+        assertThat(send(request + "\r\n")).doesNotStartWith("HTTP/1.1 200");
+    }
+
+    @Test
+    void aTakenPortIsOneSentence() {
+        assertThatExceptionOfType(IOException.class)
+                .isThrownBy(() -> AdminApi.start(new AdminConfig("127.0.0.1", port), broker))
+                .withMessageContaining("the admin port " + port + " on 127.0.0.1 can't be had");
+    }
+
+    private String get(String path) throws IOException {
+        return send("GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    }
+
+    private String send(String request) throws IOException {
+        try (Socket socket = new Socket("127.0.0.1", port)) {
+            socket.setSoTimeout(10_000);
+            socket.getOutputStream().write(request.getBytes(StandardCharsets.UTF_8));
+            return new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        } catch (SocketException reset) {
+            return "";
+        }
+    }
+
+    private static byte[] body(String answer) {
+        return answer.substring(answer.indexOf("\r\n\r\n") + 4).getBytes(StandardCharsets.UTF_8);
+    }
+}

@@ -1,0 +1,79 @@
+package hermod.broker.admin;
+
+import hermod.broker.metrics.BrokerStats;
+import hermod.broker.metrics.ChannelStats;
+import hermod.broker.metrics.ConnectionStats;
+import hermod.broker.metrics.LatencySummary;
+import hermod.broker.metrics.TopicStats;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** What an operator sees of a broker that is not there. */
+final class MadeUpBroker implements OperatorView {
+    volatile boolean ready = true;
+    volatile boolean defect;
+
+    @Override
+    public BrokerStats stats() {
+        if (defect) {
+            throw new IllegalStateException("on purpose");
+        }
+        Map<String, Long> counters = new LinkedHashMap<>();
+        counters.put("bytesIn", 12_345L);
+        counters.put("frames\nTooLong", 0L);
+        return new BrokerStats(
+                "1.2.3", 1_000_000, 3_725, 2, 3, 4, counters, List.of(channel("chat", 1_000), channel("dm", 0)));
+    }
+
+    private static ChannelStats channel(String name, long events) {
+        LatencySummary latency = events == 0
+                ? LatencySummary.EMPTY
+                : new LatencySummary(80, 90, 95, 1_500, 9_990, 2_500_000, 81.26, events);
+        return new ChannelStats(
+                name,
+                "NORMAL",
+                "DISK",
+                true,
+                2,
+                events,
+                2 * events,
+                1,
+                2,
+                3,
+                4,
+                latency,
+                latency,
+                latency,
+                latency,
+                100_000,
+                events == 0 ? "idle" : "healthy");
+    }
+
+    @Override
+    public List<ConnectionStats> connections() {
+        return List.of(new ConnectionStats(
+                "c1",
+                "u\u001b[31m",
+                "acme",
+                "phone",
+                "ios",
+                "127.0.0.1:5",
+                1_000_000,
+                2_000_000,
+                List.of("chat:1", "chat:2", "chat:3", "chat:4"),
+                7,
+                8,
+                4_096));
+    }
+
+    @Override
+    public List<TopicStats> topics(String org, String topic) {
+        return List.of(new TopicStats(org.isEmpty() ? "acme" : org, topic.isEmpty() ? "all:topics" : topic, 17, 5));
+    }
+
+    @Override
+    public boolean isReady() {
+        return ready;
+    }
+}
