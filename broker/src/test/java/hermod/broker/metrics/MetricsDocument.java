@@ -25,9 +25,15 @@ final class MetricsDocument {
         row(page, "name", "on /metrics", "unit", "meaning");
         row(page, "---", "---", "---", "---");
         for (Counter counter : Counter.values()) {
-            row(page, code(counter.label()), code("hermod_" + counter.label() + "_total"), unit(counter), counter.meaning());
+            row(
+                    page,
+                    code(counter.label()),
+                    code("hermod_" + counter.label() + "_total"),
+                    unit(counter),
+                    counter.meaning());
         }
-        page.append("\n## Channel\n\nOne set for each channel, under `channels[]`; on `/metrics` with the label `channel`.\n\n");
+        page.append(
+                "\n## Channel\n\nOne set for each channel, under `channels[]`; on `/metrics` with the label `channel`.\n\n");
         row(page, "name", "on /metrics", "unit", "meaning");
         row(page, "---", "---", "---", "---");
         for (ChannelCounter counter : ChannelCounter.values()) {
@@ -63,7 +69,8 @@ final class MetricsDocument {
     private static void row(StringBuilder page, String... cells) {
         page.append("| ");
         page.append(String.join(
-                " | ", List.of(cells).stream().map(cell -> cell.replace("|", "\\|")).toList()));
+                " | ",
+                List.of(cells).stream().map(cell -> cell.replace("|", "\\|")).toList()));
         page.append(" |\n");
     }
 
