@@ -276,6 +276,40 @@ class EventsEndToEndTest {
 
     @Test
     @Tag("EV-6")
+    void sequencesWithoutAnEpochMeanNothingAndImpossibleOnesAreRefused() throws Exception {
+        try (BrokerUnderTest broker = BrokerUnderTest.start()) {
+            RawClient client = broker.socket();
+            client.connect(RawClient.hello(broker.token("alice", BrokerUnderTest.ORDINARY))
+                    .setProducerEpoch(0));
+            int handle = client.open("chat:room").getHandle();
+            client.publish(handle, 1, 0, 5, 0, 0, "a");
+            assertThat(client.readPublished().rangeCount()).isEqualTo(1);
+            client.publish(handle, 2, 0, 5, 0, 0, "b");
+            assertThat(client.readPublished().rangeCount()).isEqualTo(1);
+            client.publish(handle, 3, 0, Long.MIN_VALUE, 0, 0, "c");
+            assertThat(client.readPublished().exceptionCode(0)).isEqualTo(ErrorCode.BAD_EVENT.code());
+        }
+    }
+
+    @Test
+    void aPublishWithAnExtensionThatMustBeUnderstoodIsRefusedEventByEvent() throws Exception {
+        try (BrokerUnderTest broker = BrokerUnderTest.start()) {
+            RawClient client = broker.client("alice");
+            int handle = client.open("chat:room").getHandle();
+            ByteBuf frame = Unpooled.buffer();
+            FrameHeader.write(frame, FrameType.PUBLISH, 0, handle, 77, 4 + 8 + Entry.FIXED_BYTES);
+            frame.setShortLE(FrameHeader.EXTENSION_LENGTH_AT, 4);
+            frame.writeShortLE(0x8001).writeShortLE(0).writeLongLE(0);
+            Entry.writeFixed(frame, 0, 0, 0, 0);
+            client.send(frame);
+            PublishedFrame published = client.readPublished();
+            assertThat(published.exceptionRequestId(0)).isEqualTo(77);
+            assertThat(published.exceptionCode(0)).isEqualTo(ErrorCode.UNSUPPORTED.code());
+        }
+    }
+
+    @Test
+    @Tag("EV-6")
     void equalSequencesOfAnotherDeviceOrTopicAreNoDuplicates() throws Exception {
         try (BrokerUnderTest broker = BrokerUnderTest.start()) {
             RawClient alice = broker.client("alice");

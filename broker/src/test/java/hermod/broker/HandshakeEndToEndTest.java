@@ -312,4 +312,42 @@ class HandshakeEndToEndTest {
             assertThat(connections.get(0).connectedAtUs()).isPositive();
         }
     }
+
+    @Test
+    @Tag("CN-1")
+    void welcomeRepeatsTheRequestIdAndAClientWithSmallerFramesIsTurnedAway() throws Exception {
+        try (BrokerUnderTest broker = BrokerUnderTest.start()) {
+            RawClient client = broker.socket();
+            String token = broker.token("alice", BrokerUnderTest.ORDINARY);
+            client.send(
+                    FrameType.HELLO,
+                    7,
+                    RawClient.hello(token).setMaxFrameBytes(-1).build());
+            assertThat(hermod.protocol.frame.FrameHeader.requestId(client.read(FrameType.WELCOME), 0))
+                    .isEqualTo(7);
+            RawClient small = broker.socket();
+            small.send(
+                    FrameType.HELLO,
+                    7,
+                    RawClient.hello(token).setMaxFrameBytes(17_000).build());
+            assertThat(small.readClose()).isEqualTo(CloseCode.FRAME_TOO_LONG.code());
+        }
+    }
+
+    @Test
+    void aGoodbyeIsAnsweredBehindTheOutcomesOfWhatWasPublished() throws Exception {
+        try (BrokerUnderTest broker = BrokerUnderTest.start()) {
+            RawClient client = broker.client("alice");
+            int handle = client.open("chat:room").getHandle();
+            client.publish(handle, 1, "last words");
+            client.send(
+                    FrameType.CLOSE,
+                    0,
+                    hermod.protocol.control.wire.Close.newBuilder()
+                            .setCode(CloseCode.NORMAL.code())
+                            .build());
+            assertThat(client.readPublished().rangeCount()).isEqualTo(1);
+            assertThat(client.readClose()).isEqualTo(CloseCode.NORMAL.code());
+        }
+    }
 }

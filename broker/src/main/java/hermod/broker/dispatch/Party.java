@@ -13,7 +13,10 @@ public interface Party {
     /** The user id in UTF-8. */
     byte[] source();
 
-    /** Who publishes, across connections: device and producer epoch, hashed with a secret. */
+    /** What {@link #producer} is for a client whose sequences mean nothing. */
+    long NO_PRODUCER = 0;
+
+    /** Who publishes, across connections: device and producer epoch, hashed with a secret; {@link #NO_PRODUCER} for a client that named no epoch. */
     long producer();
 
     /** The device across connections, hashed with a secret. */

@@ -71,7 +71,7 @@ public final class Publisher {
         ChannelPolicy policy = topic.channel().policy();
         Priority wanted = (flags & FrameHeader.FLAG_PRIORITY_GIVEN) != 0 ? Priority.ofCode(flags) : policy.lane();
         Priority priority = clamp(wanted, policy.ceiling(), party.mayPublishUrgent());
-        long sequence = PublishFrame.sequence(in, at);
+        long sequence = party.producer() == Party.NO_PRODUCER ? 0 : PublishFrame.sequence(in, at);
         int requestId = FrameHeader.requestId(in, at);
         int next = FrameHeader.bodyAt(in, at) + PublishFrame.SEQUENCE_BYTES;
         boolean isMany = PublishFrame.isMany(in, at);

@@ -94,6 +94,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private @Nullable Reader reader;
     private State state = State.HELLO_EXPECTED;
     private @Nullable Hello hello;
+    private int helloRequestId;
     private @Nullable Identity identity;
     private @Nullable PublishRate rate;
     private byte[] source = new byte[0];
@@ -187,25 +188,35 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             return false;
         }
         int type = FrameHeader.type(in, at);
-        if (FrameCheck.hasCriticalExtension(in, at, false)) {
+        boolean isBeyondUs = FrameCheck.hasCriticalExtension(in, at, false);
+        if (type == FrameType.PUBLISH.code()) {
+            onPublish(in, at, frameBytes, isBeyondUs);
+        } else if (isBeyondUs) {
             error(
                     FrameHeader.requestId(in, at),
                     ErrorCode.UNSUPPORTED,
                     "the frame has an extension that must be understood");
-        } else if (type == FrameType.PUBLISH.code()) {
-            onPublish(in, at, frameBytes);
         } else {
             onOtherFrame(type, in, at);
         }
         return state == State.OPEN;
     }
 
-    private void onPublish(ByteBuf in, int at, int frameBytes) throws ProtocolException {
+    private void onPublish(ByteBuf in, int at, int frameBytes, boolean isBeyondUs) throws ProtocolException {
         int bodyBytes = FrameHeader.bodyBytes(in, at);
         if (bodyBytes < PublishFrame.SEQUENCE_BYTES) {
             throw new ProtocolException(CloseCode.BAD_FRAME, "publish too short: bodyBytes=" + bodyBytes);
         }
         int count = PublishFrame.countEntries(in, at);
+        if (isBeyondUs) {
+            refuse(in, at, count, ErrorCode.UNSUPPORTED, 0);
+            return;
+        }
+        long sequence = PublishFrame.sequence(in, at);
+        if (sequence < 0 || sequence + (count - 1) < 0) {
+            refuse(in, at, count, ErrorCode.BAD_EVENT, 0);
+            return;
+        }
         int handle = FrameHeader.handle(in, at);
         HeldTopic topic = held.get(handle);
         if (topic == null) {
@@ -287,8 +298,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             throw new ProtocolException(CloseCode.BAD_FRAME, "HELLO has an extension that must be understood");
         }
         Hello wanted = ControlCodec.decode(Hello.parser(), in, at);
-        Welcoming.check(wanted);
+        Welcoming.check(wanted, ground.frameLimitBytes());
         hello = wanted;
+        helloRequestId = FrameHeader.requestId(in, at);
         state = State.AUTHENTICATING;
         sink.readEnabled(false);
         ground.authenticator()
@@ -321,8 +333,11 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         }
         source = who.user().getBytes(StandardCharsets.UTF_8);
         device = ground.hashes().of(who.org(), who.user(), wanted.getDeviceId());
-        producer = ground.hashes()
-                .of(who.org(), who.user(), wanted.getDeviceId(), Long.toString(wanted.getProducerEpoch()));
+        // Without an epoch a client's next process would look like this one: its sequences mean nothing then.
+        producer = wanted.getProducerEpoch() == 0
+                ? NO_PRODUCER
+                : ground.hashes()
+                        .of(who.org(), who.user(), wanted.getDeviceId(), Long.toString(wanted.getProducerEpoch()));
         SessionConfig config = ground.config();
         rate = who.rights().isRateUnlimited()
                 ? null
@@ -362,7 +377,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         answer(ControlCodec.encode(
                 ground.allocator(),
                 FrameType.WELCOME,
-                0,
+                helloRequestId,
                 Welcoming.welcome(ground, hello, identity, connectionId(), connectedAtUs, wishes.results())));
         metrics.add(Counter.CONNECTIONS_WELCOMED, 1);
         outbox.holdBack(false);
@@ -655,6 +670,8 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
 
     /** The client has said goodbye. */
     void onGoodbye() {
+        dispatch.publisher().sendBatch();
+        writeOutcomes();
         close(CloseCode.NORMAL, "goodbye");
     }
 

@@ -22,8 +22,8 @@ import java.util.Locale;
 final class Welcoming {
     private Welcoming() {}
 
-    /** @throws ProtocolException VERSION_NOT_SUPPORTED or BAD_FRAME. */
-    static void check(Hello hello) throws ProtocolException {
+    /** @throws ProtocolException VERSION_NOT_SUPPORTED, FRAME_TOO_LONG or BAD_FRAME. */
+    static void check(Hello hello, int frameLimitBytes) throws ProtocolException {
         if (ProtocolVersion.choose(hello.getMinVersion(), hello.getMaxVersion()) == 0) {
             throw new ProtocolException(
                     CloseCode.VERSION_NOT_SUPPORTED,
@@ -31,6 +31,13 @@ final class Welcoming {
                             + Integer.toUnsignedString(hello.getMaxVersion()) + ", broker=" + ProtocolVersion.LOWEST
                             + "–"
                             + ProtocolVersion.HIGHEST);
+        }
+        int takenBytes = hello.getMaxFrameBytes();
+        if (takenBytes != 0 && Integer.compareUnsigned(takenBytes, frameLimitBytes) < 0) {
+            throw new ProtocolException(
+                    CloseCode.FRAME_TOO_LONG,
+                    "the client takes frames of at most " + Integer.toUnsignedString(takenBytes)
+                            + " bytes, and events here may have " + frameLimitBytes);
         }
         int deviceBytes = hello.getDeviceId().getBytes(StandardCharsets.UTF_8).length;
         if (deviceBytes == 0 || deviceBytes > ProtocolLimits.DEVICE_ID_BYTES) {

@@ -93,7 +93,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     @Override
     public void channelActive(ChannelHandlerContext ctx) {
         context = ctx;
-        cutter = new FrameCutter(ctx.alloc(), ProtocolLimits.HANDSHAKE_FRAME_BYTES);
+        cutter = new FrameCutter(ctx.alloc(), ProtocolLimits.CONTROL_FRAME_TO_CLIENT_BYTES);
         if (isEnded) {
             ctx.close();
         } else {
@@ -158,7 +158,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         limits = limitsOf(welcome.getLimits());
         heartbeat = new Heartbeat(pingIntervalNs, silenceTimeoutNs, nowNs);
         if (cutter != null) {
-            cutter.frameLimitBytes(limits.frameBytes());
+            cutter.frameLimitBytes(Math.max(limits.frameBytes(), ProtocolLimits.CONTROL_FRAME_TO_CLIENT_BYTES));
         }
     }
 
