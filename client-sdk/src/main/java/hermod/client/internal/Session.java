@@ -13,11 +13,8 @@ import hermod.protocol.CloseCode;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolVersion;
 import hermod.protocol.TopicName;
-import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Hello;
 import hermod.protocol.control.wire.Platform;
-import hermod.protocol.control.wire.Refresh;
-import hermod.protocol.control.wire.Refreshed;
 import hermod.protocol.control.wire.Report;
 import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.FrameType;
@@ -66,6 +63,7 @@ public final class Session {
     private final Topics topics;
     private final FrameRouter router;
     private final Tokens tokens;
+    private final TokenRefresh tokenRefresh;
     private final Dialer dialer;
     private final Backoff backoff;
     private final long producerEpoch;
@@ -76,7 +74,6 @@ public final class Session {
     private List<Topic> askedInHello = List.of();
     private @Nullable Connection connection;
     private @Nullable ScheduledFuture<?> retry;
-    private @Nullable CompletableFuture<Void> refreshing;
     private @Nullable HermodException finalWord;
     private String token = "";
     private int connectionCount;
@@ -105,6 +102,7 @@ public final class Session {
                 publications, completions, this::newTopic, (topic, hold) -> new TopicSubscription(this, topic, hold));
         router = new FrameRouter(this, topics, publications, budget);
         tokens = new Tokens(settings, threads.lookups(), RANDOM);
+        tokenRefresh = new TokenRefresh(this, tokens, completions, loop);
         dialer = new Dialer(settings.servers(), loop, threads.lookups(), settings.requestTimeoutNs());
         backoff = new Backoff(settings.reconnect(), RANDOM);
         producerEpoch = RANDOM.nextLong() | 1;
@@ -166,7 +164,7 @@ public final class Session {
     public CompletableFuture<Void> refreshToken() {
         CompletableFuture<Void> result = new CompletableFuture<>();
         executeFor(result, () -> {
-            CompletableFuture<Void> unused = refresh().whenComplete((done, failure) -> {
+            CompletableFuture<Void> unused = tokenRefresh.start().whenComplete((done, failure) -> {
                 if (failure == null) {
                     result.complete(null);
                 } else {
@@ -241,6 +239,12 @@ public final class Session {
 
     long wallClockUs() {
         return settings.wallClockUs().getAsLong();
+    }
+
+    /** Welcomed and not ended; null for none. */
+    @Nullable
+    Connection openConnection() {
+        return connection != null && connection.isOpen() ? connection : null;
     }
 
     long clockOffsetUs() {
@@ -412,9 +416,9 @@ public final class Session {
     }
 
     /** The last step of every turn: what it made necessary is sent, and what it completed is told. */
-    private void settle() {
-        Connection to = connection;
-        if (to != null && to.isOpen()) {
+    void settle() {
+        Connection to = openConnection();
+        if (to != null) {
             long nowNs = System.nanoTime();
             topics.flush(nowNs);
             publications.send(to, clockOffsetUs, nowNs);
@@ -458,9 +462,7 @@ public final class Session {
             if (nowNs - lastReportNs >= REPORT_EVERY_NS) {
                 report(current, nowNs);
             }
-            if (tokens.isRefreshDue(brokerNowUs()) && refreshing == null) {
-                CompletableFuture<Void> unused = refresh();
-            }
+            tokenRefresh.onTick();
         }
         settle();
     }
@@ -495,67 +497,6 @@ public final class Session {
         }
     }
 
-    // ---- token
-
-    private CompletableFuture<Void> refresh() {
-        if (refreshing != null) {
-            return refreshing;
-        }
-        CompletableFuture<Void> result = new CompletableFuture<>();
-        refreshing = result;
-        CompletableFuture<String> unused = tokens.ask()
-                .whenCompleteAsync(
-                        (fresh, failure) -> {
-                            if (fresh == null) {
-                                String what = "the token source failed: " + failure;
-                                onRefreshFailed(
-                                        result,
-                                        new HermodException(HermodException.TOKEN_SOURCE_FAILED, what, 0, failure));
-                            } else {
-                                sendRefresh(result, fresh);
-                            }
-                            settle();
-                        },
-                        loop);
-        return result;
-    }
-
-    private void sendRefresh(CompletableFuture<Void> result, String fresh) {
-        if (refreshing != result) {
-            // Its connection was lost meanwhile, and whoever asked was told.
-            return;
-        }
-        Connection to = connection;
-        if (to == null || !to.isOpen()) {
-            onRefreshFailed(result, new HermodException(HermodException.NOT_CONNECTED, "lost before the refresh"));
-            return;
-        }
-        Refresh message = Refresh.newBuilder().setToken(fresh).build();
-        to.request(FrameType.REFRESH, message, FrameType.REFRESHED, System.nanoTime(), new Requests.Answer() {
-            @Override
-            public void onAnswer(ByteBuf in, int at) throws ProtocolException {
-                Refreshed refreshed = ControlCodec.decode(Refreshed.parser(), in, at);
-                token = fresh;
-                tokens.onAccepted(fresh, refreshed.getTokenExpiresAtUs(), brokerNowUs());
-                refreshing = null;
-                completions.done(result);
-            }
-
-            @Override
-            public void onFailure(HermodException why) {
-                onRefreshFailed(result, why);
-            }
-        });
-        to.flush();
-    }
-
-    private void onRefreshFailed(CompletableFuture<Void> result, HermodException why) {
-        LOG.warn("the token was not refreshed: {}", why.getMessage());
-        refreshing = null;
-        tokens.onRefreshFailed(brokerNowUs());
-        completions.fail(result, why);
-    }
-
     // ---- losing and coming back
 
     /** In a turn of its own, whoever noticed it. */
@@ -569,8 +510,8 @@ public final class Session {
         }
         connection = null;
         topics.onDisconnected(publications.recallAll());
-        if (refreshing != null && ended.welcomedAtNs() != 0) {
-            onRefreshFailed(refreshing, ending.why());
+        if (ended.welcomedAtNs() != 0) {
+            tokenRefresh.onDisconnected(ending.why());
         }
         dialer.advise(ending.endpoints());
         if (isClosing) {
