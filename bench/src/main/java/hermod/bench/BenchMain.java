@@ -47,6 +47,9 @@ public final class BenchMain implements Runnable {
 
     /** Ends the process with the exit code. */
     public static void main(String[] arguments) {
+        if (System.getProperty("logback.configurationFile") == null) {
+            System.setProperty("logback.configurationFile", "hermod/bench/logback.xml");
+        }
         PrintStream out =
                 new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), true, StandardCharsets.UTF_8);
         PrintStream err =

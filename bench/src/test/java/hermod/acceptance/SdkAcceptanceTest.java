@@ -232,6 +232,31 @@ class SdkAcceptanceTest {
     }
 
     @Test
+    @Tag("CN-7")
+    void aRefreshThatTakesARightAwayEndsTheSubscriptionAndItsListenerIsTold() {
+        List<List<String>> rights = new ArrayList<>(List.of(List.of("sub:*", "pub:*"), List.of("sub:chat:kept")));
+        HermodClient client =
+                broker.client(HermodClient.builder().server(broker.tcp()).tokenSource(() -> {
+                    List<String> now = rights.size() > 1 ? rights.remove(0) : rights.get(0);
+                    return CompletableFuture.completedFuture(broker.token("alice", now, Duration.ofHours(1)));
+                }));
+        client.connect().join();
+        CompletableFuture<HermodException> ended = new CompletableFuture<>();
+        client.subscribe("chat:lost", new EventListener() {
+                    @Override
+                    public void onEvent(Event event) {}
+
+                    @Override
+                    public void onEnded(String topic, HermodException why) {
+                        ended.complete(why);
+                    }
+                })
+                .join();
+        client.refreshToken().join();
+        assertThat(ended.orTimeout(10, TimeUnit.SECONDS).join().code()).isEqualTo(ErrorCode.FORBIDDEN.code());
+    }
+
+    @Test
     @Tag("SD-5")
     void aSlowOrThrowingHandlerHarmsNoOtherTopicAndOrderHoldsInEach() throws Exception {
         HermodClient bob = broker.connected("bob");

@@ -70,7 +70,7 @@ public final class Broker implements OperatorView, AutoCloseable {
         this.authenticator = authenticator;
         channels = new Channels(config.channels().byName());
         int shardCount = config.shard().effectiveShardCount(Runtime.getRuntime().availableProcessors());
-        metrics = new Metrics(infos(channels), shardCount);
+        metrics = new Metrics(infos(channels), shardCount, config.metrics());
         Shard[] shards = new Shard[shardCount];
         Arrays.setAll(shards, index -> new Shard(index, config.shard()));
         Dispatch.Ground ground = new Dispatch.Ground(

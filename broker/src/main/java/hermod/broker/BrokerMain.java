@@ -28,6 +28,10 @@ public final class BrokerMain {
     private BrokerMain() {}
 
     public static void main(String[] args) {
+        // Named, because a program that embeds the broker brings a logback.xml of its own.
+        if (System.getProperty("logback.configurationFile") == null) {
+            System.setProperty("logback.configurationFile", "hermod/broker/logback.xml");
+        }
         System.exit(run(args));
     }
 
@@ -147,7 +151,7 @@ public final class BrokerMain {
                     .getName()
                     .equals(System.getProperty("io.netty.customResourceLeakDetector"))) {
                 LeakPresenceDetector.check();
-                Log.OUT.info("no buffer leaked");
+                Log.OUT.warn("leak presence detector: no buffer leaked");
             }
         }
 

@@ -147,12 +147,8 @@ public final class Dispatch implements RingHandler {
         }
     }
 
-    /**
-     * Asks the topic's home to let the party hold it; {@link Party#onHeld} has the answer.
-     *
-     * @return false when the home's ring is full.
-     */
-    public boolean hold(Party party, int correlation, String org, TopicName name, boolean asSubscriber) {
+    /** Asks the topic's home to let the party hold it; {@link Party#onHeld} has the answer. */
+    public void hold(Party party, int correlation, String org, TopicName name, boolean asSubscriber) {
         hermod.broker.topic.Channel channel = ground.channels.of(name.channel());
         if (channel == null) {
             throw new IllegalArgumentException("no such channel: " + name.channel());
@@ -170,17 +166,13 @@ public final class Dispatch implements RingHandler {
                 .writeBytes(orgBytes)
                 .writeBytes(nameBytes);
         int home = HomeTopics.homeOf(org, name.toString(), ground.shards.length);
-        return outgoing[home].send(channel.policy().lane(), RingRecords.HOLD, scratch);
+        outgoing[home].sendSurely(channel.policy().lane(), RingRecords.HOLD, scratch);
     }
 
     /** Lets a topic go that was held. */
     public void letGo(Topic topic, boolean asSubscriber) {
         RingRecords.writeLetGo(scratch, topic.handle(), shard.index(), asSubscriber);
-        if (!outgoing[topic.homeShard()].send(topic.channel().policy().lane(), RingRecords.LET_GO, scratch)) {
-            // The home would think the topic held for ever. The queue's bound is far above what connections can hold,
-            // so this is a defect.
-            onDefect(new IllegalStateException("let-go lost: topic=" + topic.name()));
-        }
+        outgoing[topic.homeShard()].sendSurely(topic.channel().policy().lane(), RingRecords.LET_GO, scratch);
     }
 
     @Override
@@ -317,7 +309,7 @@ public final class Dispatch implements RingHandler {
         Subscriptions.Subscribers subscribers = subscriptions.of(handle);
         for (int i = subscribers == null ? 0 : subscribers.count(); i > 0; i--) {
             if (subscribers != null && i <= subscribers.count()) {
-                subscribers.at(i - 1).outbox().owner().onOutboxFull();
+                subscribers.at(i - 1).outbox().owner().onLagged();
             }
         }
     }

@@ -27,6 +27,9 @@ import java.util.ArrayList;
  */
 @RunsOn(Owner.SHARD)
 final class Fanout {
+    /** Bytes of runs after which outboxes are flushed in the middle of a turn: a long turn must not fill an outbox whose socket would take it all. */
+    private static final int FLUSH_AT_BYTES = 128 * 1024;
+
     private final ShardClock clock;
     private final ShardMetrics metrics;
     private final Subscriptions subscriptions;
@@ -34,6 +37,7 @@ final class Fanout {
     private final ChunkTable[] chunks;
     private final FlushList flushes;
     private final ArrayList<Outbox> full = new ArrayList<>();
+    private long unflushedBytes;
 
     Fanout(
             ShardClock clock,
@@ -66,12 +70,17 @@ final class Fanout {
         } finally {
             memory.release();
         }
+        if (unflushedBytes >= FLUSH_AT_BYTES) {
+            flushes.flushAll();
+            unflushedBytes = 0;
+        }
     }
 
     private void fanOut(Subscriptions.Subscribers subscribers, ByteBuf memory, ByteBuf in, int at) {
         boolean hasExclusions = in.getByte(at + 6) != 0;
         int from = in.getIntLE(at + 12);
         int to = in.getIntLE(at + 16);
+        unflushedBytes += to - from;
         int count = in.getIntLE(at + 20);
         long expiresAtUs = in.getLongLE(at + 24);
         for (int i = 0; i < subscribers.count(); i++) {
@@ -85,10 +94,11 @@ final class Fanout {
     }
 
     private void offer(Feed feed, ByteBuf memory, int from, int to, int count, long expiresAtUs) {
-        if (feed.outbox().offer(feed, memory, from, to, count, expiresAtUs) == Outbox.Offer.FULL) {
-            full.add(feed.outbox());
+        Outbox outbox = feed.outbox();
+        if (outbox.offer(feed, memory, from, to, count, expiresAtUs) == Outbox.Offer.FULL) {
+            full.add(outbox);
         }
-        flushes.add(feed.outbox());
+        flushes.add(outbox);
     }
 
     /** The slow way, for a run in which some events leave a device out: what lies between those is offered piece by piece. */
@@ -135,6 +145,7 @@ final class Fanout {
 
     /** Tells the owners of outboxes that overflowed; at the end of a turn, when subscriptions may change. */
     void reportFull() {
+        unflushedBytes = 0;
         for (int i = 0; i < full.size(); i++) {
             full.get(i).owner().onOutboxFull();
         }

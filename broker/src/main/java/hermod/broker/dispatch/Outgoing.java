@@ -9,26 +9,32 @@ import hermod.protocol.Priority;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
- * Records on their way from one shard to another, in order even where the other's ring is full for a moment.
+ * Records on their way from one shard to another, in order within a lane even where the other's ring is full for a moment.
  *
- * <p>What finds the ring full waits here, behind what waits already, and is offered again each turn. The queue is bounded; beyond it {@link #send} says false and the caller gives its own answer.
+ * <p>What finds its lane's ring full waits here, behind what waits already in that lane, and is offered again each turn. The queue of events is bounded; beyond it {@link #send} says false and the caller gives its own
+ * answer. Records about holding topics always wait: there are at most as many as connections may hold topics.
  */
 @RunsOn(Owner.SHARD)
 final class Outgoing {
-    /** Records that may wait for one shard. */
+    /** Records of events that may wait for one lane of one shard. */
     static final int WAITING_COUNT_MAX = 65_536;
 
-    private record Waiting(Priority lane, int recordType, ByteBuf record) {}
+    private record Waiting(int recordType, ByteBuf record) {}
 
     private final Shard to;
     private final ShardMetrics metrics;
-    private final ArrayDeque<Waiting> waiting = new ArrayDeque<>();
+    private final List<ArrayDeque<Waiting>> waiting = new ArrayList<>();
 
     Outgoing(Shard to, ShardMetrics metrics) {
         this.to = to;
         this.metrics = metrics;
+        for (int lane = 0; lane < Priority.COUNT; lane++) {
+            waiting.add(new ArrayDeque<>());
+        }
     }
 
     /**
@@ -38,30 +44,51 @@ final class Outgoing {
      * @return false when as many wait as may.
      */
     boolean send(Priority lane, int recordType, ByteBuf record) {
-        if (waiting.isEmpty() && to.offer(lane, recordType, record, record.readerIndex(), record.readableBytes())) {
+        if (trySend(lane, recordType, record)) {
             return true;
         }
-        if (waiting.size() >= WAITING_COUNT_MAX) {
+        if (waiting.get(lane.code()).size() >= WAITING_COUNT_MAX) {
             return false;
         }
-        waiting.addLast(new Waiting(lane, recordType, Unpooled.copiedBuffer(record)));
-        metrics.add(Counter.RUNS_DELAYED, 1);
+        letWait(lane, recordType, record);
         return true;
     }
 
-    /** Sends a record only if nothing waits and the ring has room. */
-    boolean trySend(Priority lane, int recordType, ByteBuf record) {
-        return waiting.isEmpty() && to.offer(lane, recordType, record, record.readerIndex(), record.readableBytes());
+    /** Sends a record about holding a topic, or lets it wait, however many wait: a lost one would be remembered for ever. */
+    void sendSurely(Priority lane, int recordType, ByteBuf record) {
+        if (!trySend(lane, recordType, record)) {
+            letWait(lane, recordType, record);
+        }
     }
 
-    /** Offers what waits again. @return whether something still waits. */
+    private void letWait(Priority lane, int recordType, ByteBuf record) {
+        waiting.get(lane.code()).addLast(new Waiting(recordType, Unpooled.copiedBuffer(record)));
+        metrics.add(Counter.RECORDS_DELAYED, 1);
+    }
+
+    /** Sends a record only if nothing waits in its lane and the ring has room. */
+    boolean trySend(Priority lane, int recordType, ByteBuf record) {
+        return waiting.get(lane.code()).isEmpty()
+                && to.offer(lane, recordType, record, record.readerIndex(), record.readableBytes());
+    }
+
+    /** Offers what waits again, highest lane first. @return whether something still waits. */
     boolean retry() {
-        while (!waiting.isEmpty()) {
-            Waiting next = waiting.peekFirst();
-            if (!to.offer(next.lane, next.recordType, next.record, 0, next.record.readableBytes())) {
+        boolean isWaiting = false;
+        for (int lane = Priority.COUNT - 1; lane >= 0; lane--) {
+            isWaiting |= retry(Priority.ofCode(lane));
+        }
+        return isWaiting;
+    }
+
+    private boolean retry(Priority lane) {
+        ArrayDeque<Waiting> queue = waiting.get(lane.code());
+        while (!queue.isEmpty()) {
+            Waiting next = queue.peekFirst();
+            if (!to.offer(lane, next.recordType, next.record, 0, next.record.readableBytes())) {
                 return true;
             }
-            waiting.removeFirst();
+            queue.removeFirst();
         }
         return false;
     }

@@ -181,7 +181,7 @@ final class TopicDispatcher implements RunSink {
         remoteOutcomes.writeTo(scratch);
         if (!outgoing[toShard].send(Priority.HIGH, RingRecords.OUTCOMES, scratch)) {
             // The publisher gets no answer, sends again after a time-out, and is told DUPLICATE then.
-            metrics.add(Counter.PUBLISHES_BACK_PRESSURED, 1);
+            metrics.add(Counter.OUTCOMES_LOST, 1);
         }
     }
 
@@ -204,16 +204,15 @@ final class TopicDispatcher implements RunSink {
         Priority lane = channel.policy().lane();
         if (log == null) {
             RingRecords.writeHeld(scratch, party, correlation, 0, 0, ErrorCode.TOO_MANY_TOPICS.code(), asSubscriber);
-            outgoing[fromShard].send(lane, RingRecords.HELD, scratch);
+            outgoing[fromShard].sendSurely(lane, RingRecords.HELD, scratch);
             return;
         }
         // What was published before belongs to those who held the topic before: the answer's offset must fall on a
         // run's border.
         log.handOver(this);
         RingRecords.writeHeld(scratch, party, correlation, log.topic().handle(), log.nextOffset(), 0, asSubscriber);
-        if (outgoing[fromShard].send(lane, RingRecords.HELD, scratch)) {
-            log.hold(fromShard, asSubscriber);
-        }
+        log.hold(fromShard, asSubscriber);
+        outgoing[fromShard].sendSurely(lane, RingRecords.HELD, scratch);
     }
 
     /** Somebody on a shard lets a topic go. */

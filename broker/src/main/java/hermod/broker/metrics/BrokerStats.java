@@ -8,7 +8,7 @@ import java.util.Map;
  *
  * @param connections open now.
  * @param topics alive now.
- * @param counters name in camel case to count, in the order to show them.
+ * @param counters label to count, in the order to show them.
  */
 public record BrokerStats(
         String version,

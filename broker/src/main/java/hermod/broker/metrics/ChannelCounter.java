@@ -9,7 +9,7 @@ public enum ChannelCounter {
     DUPLICATES("Events recognised as published before and not delivered again."),
     REFUSED("Events refused; the publisher was told why."),
     EXPIRED("Events not accepted, or not delivered to one subscriber, because their time to live had passed."),
-    CLAMPED("Events that travel with a lower priority than they asked for.");
+    CLAMPED("Events whose priority was lowered to the ceiling, or for want of the right to URGENT.");
 
     private final String meaning;
 

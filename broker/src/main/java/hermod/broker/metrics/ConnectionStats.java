@@ -5,7 +5,7 @@ import java.util.List;
 /**
  * One open connection. Immutable.
  *
- * @param lastPingAtUs when anything was last received.
+ * @param lastPingAtUs when its last PING came; 0 for none yet.
  * @param subscriptions topic names, perhaps only the first ones.
  * @param outboxBytes what it is owed now.
  */

@@ -2,7 +2,7 @@ package hermod.broker.metrics;
 
 import java.util.Locale;
 
-/** What a broker counts beside its channels. {@code METRICS.md} and {@code /metrics} are generated from this enum. */
+/** What a broker counts beside its channels. {@code METRICS.md} is generated from this enum. */
 public enum Counter {
     CONNECTIONS_ACCEPTED("Sockets accepted."),
     CONNECTIONS_WELCOMED("Handshakes that ended in WELCOME."),
@@ -17,7 +17,10 @@ public enum Counter {
     ERRORS_SENT("Requests refused with ERROR."),
     PUBLISHES_BACK_PRESSURED("Events refused because a ring was full."),
     PUBLISHES_RATE_LIMITED("Events refused because their connection published faster than it may."),
-    RUNS_DELAYED("Runs that found a subscriber's shard's ring full and were offered again."),
+    RECORDS_DELAYED(
+            "Records between shards that found a ring full and were offered again. Raise the ring capacity when it keeps rising."),
+    OUTCOMES_LOST(
+            "Answers to publishers on another shard that could not be sent; the publisher sends again and is told DUPLICATE."),
     PRODUCERS_FORGOTTEN(
             "Producers whose sequences were forgotten at a bound before their topic was. Raise the bound: a retry could be delivered twice."),
     SOCKET_FLUSHES("Flushes of an outbox to its socket."),

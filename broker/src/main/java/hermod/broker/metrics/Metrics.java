@@ -1,12 +1,12 @@
 package hermod.broker.metrics;
 
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.HdrHistogram.Histogram;
 import org.HdrHistogram.SingleWriterRecorder;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The shards' numbers added up, since the start.
@@ -19,16 +19,20 @@ public final class Metrics {
 
     private final List<ChannelInfo> channels;
     private final List<ShardMetrics> shards;
-    private final @Nullable Histogram[][] totals;
+    private final int digits;
 
-    public Metrics(List<ChannelInfo> channels, int shardCount) {
+    /** What each recorder has recorded since the start; several channels may share a recorder. */
+    private final Map<SingleWriterRecorder, Histogram> totals = new IdentityHashMap<>();
+
+    public Metrics(List<ChannelInfo> channels, int shardCount, MetricsConfig config) {
         this.channels = List.copyOf(channels);
         List<ShardMetrics> each = new ArrayList<>();
         for (int i = 0; i < shardCount; i++) {
-            each.add(new ShardMetrics(channels.size()));
+            each.add(new ShardMetrics(
+                    channels.size(), config.histogramDigits(), config.histogramLimitCount() / shardCount));
         }
         this.shards = List.copyOf(each);
-        this.totals = new Histogram[channels.size()][Stage.values().length];
+        this.digits = config.histogramDigits();
     }
 
     public ShardMetrics shard(int index) {
@@ -95,19 +99,26 @@ public final class Metrics {
     }
 
     private LatencySummary summary(int channel, Stage stage) {
-        Histogram total = totals[channel][stage.ordinal()];
+        Histogram sum = null;
         for (ShardMetrics shard : shards) {
             SingleWriterRecorder recorder = shard.recorder(channel, stage);
             if (recorder != null) {
-                if (total == null) {
-                    total = new Histogram(ShardMetrics.HIGHEST_US, ShardMetrics.DIGITS);
-                    totals[channel][stage.ordinal()] = total;
+                Histogram total = total(recorder);
+                if (sum == null) {
+                    sum = total;
+                } else {
+                    sum = sum.copy();
+                    sum.add(total);
                 }
-                Histogram since = recorder.getIntervalHistogram(null);
-                total.add(since);
             }
         }
-        return total == null ? LatencySummary.EMPTY : summaryOf(total);
+        return sum == null ? LatencySummary.EMPTY : summaryOf(sum);
+    }
+
+    private Histogram total(SingleWriterRecorder recorder) {
+        Histogram total = totals.computeIfAbsent(recorder, first -> new Histogram(ShardMetrics.HIGHEST_US, digits));
+        total.add(recorder.getIntervalHistogram());
+        return total;
     }
 
     private static LatencySummary summaryOf(Histogram total) {

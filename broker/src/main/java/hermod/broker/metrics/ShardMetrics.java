@@ -7,13 +7,12 @@ import org.HdrHistogram.SingleWriterRecorder;
 /**
  * What one shard counts. Written by the shard's thread only, read by any: a reader sees each number as it was a moment ago.
  *
- * <p>Histograms are made when a channel is first used, so a broker pays for the channels it has traffic on: {@link Stage} × about 84 KiB each per shard.
+ * <p>Histograms are made when a channel is first used, so a broker pays for the channels it has traffic on: about 21 KiB for each stage at two digits, and again while they are read. Beyond the configured number, channels share
+ * one set.
  */
 public final class ShardMetrics {
     /** Histograms hold 1 µs to 60 s in two significant digits; what is beyond is counted at the bound. */
     static final long HIGHEST_US = 60_000_000;
-
-    static final int DIGITS = 2;
 
     private static final int STAGES = Stage.values().length;
     private static final int CHANNEL_COUNTERS = ChannelCounter.values().length;
@@ -22,9 +21,20 @@ public final class ShardMetrics {
     private final AtomicLongArray channelCounters;
     private final AtomicReferenceArray<SingleWriterRecorder> recorders;
 
-    public ShardMetrics(int channelCount) {
+    /** Where the shared set starts, behind those of the channels. */
+    private final int shared;
+
+    private final int digits;
+    private final int histogramLimitCount;
+    private int histogramCount;
+
+    /** @param histogramLimitCount histograms of this shard beside the shared set. */
+    public ShardMetrics(int channelCount, int digits, int histogramLimitCount) {
+        this.digits = digits;
+        this.histogramLimitCount = histogramLimitCount;
+        shared = channelCount * STAGES;
         channelCounters = new AtomicLongArray(channelCount * CHANNEL_COUNTERS);
-        recorders = new AtomicReferenceArray<>(channelCount * STAGES);
+        recorders = new AtomicReferenceArray<>((channelCount + 1) * STAGES);
     }
 
     public void add(Counter counter, long count) {
@@ -56,10 +66,25 @@ public final class ShardMetrics {
         int at = channel * STAGES + stage.ordinal();
         SingleWriterRecorder recorder = recorders.getPlain(at);
         if (recorder == null) {
-            recorder = new SingleWriterRecorder(HIGHEST_US, DIGITS);
-            recorders.set(at, recorder);
+            recorder = make(at, stage);
         }
         recorder.recordValueWithCount(Math.max(0, Math.min(HIGHEST_US, us)), count);
+    }
+
+    private SingleWriterRecorder make(int at, Stage stage) {
+        if (histogramCount >= histogramLimitCount) {
+            SingleWriterRecorder common = recorders.getPlain(shared + stage.ordinal());
+            if (common == null) {
+                common = new SingleWriterRecorder(HIGHEST_US, digits);
+                recorders.set(shared + stage.ordinal(), common);
+            }
+            recorders.set(at, common);
+            return common;
+        }
+        histogramCount++;
+        SingleWriterRecorder own = new SingleWriterRecorder(HIGHEST_US, digits);
+        recorders.set(at, own);
+        return own;
     }
 
     /** Any thread. */

@@ -30,6 +30,9 @@ public final class Outbox {
     public interface Owner {
         /** An offered run did not fit; called once the shard may change its subscriptions. */
         void onOutboxFull();
+
+        /** Events of a topic it subscribes to were overrun on their way to this shard. */
+        void onLagged();
     }
 
     /** Bytes a lane may send before a lane below it gets its share: HIGH : NORMAL : LOW = 32 : 16 : 4. */

@@ -9,7 +9,7 @@ public record OutboxConfig(
                 min = 65_536,
                 max = 268_435_456,
                 text =
-                        "Bytes queued for one connection over all lanes. Too small sheds at every burst; times the connections it bounds what slow "
+                        "Bytes queued for one connection over all lanes. Beyond it the connection is closed with SLOW_CONSUMER. Too small closes at every burst; times the connections it bounds what slow "
                                 + "subscribers can hold in memory.")
         int limitBytes,
 

@@ -3,7 +3,7 @@ package hermod.broker.session;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * How many connections each address and each user has. Any thread: a few atomic updates when a connection opens or closes.
+ * How many connections each address and each user has. Any thread: a short lock on one entry when a connection opens or closes, never per event.
  *
  * <p>An entry goes when its last connection does, so the map is bounded by the connections there are.
  */

@@ -109,6 +109,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private long publishedCount;
     private boolean isRefreshing;
 
+    /** SUBSCRIBEs, and HELLO's wishes, whose answer is not written: no event may come before it. */
+    private int unansweredSubscribes;
+
     public Session(
             long key,
             SessionGround ground,
@@ -288,13 +291,14 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     // ---- handshake
 
     private void onFirstFrame(ByteBuf in, int at) throws ProtocolException {
+        boolean isBeyondUs = FrameCheck.hasCriticalExtension(in, at, false);
         if (FrameHeader.type(in, at) != FrameType.HELLO.code()) {
             throw new ProtocolException(
                     CloseCode.HANDSHAKE_EXPECTED,
                     "the first frame must be HELLO (type 0x01), got type 0x"
                             + Integer.toHexString(FrameHeader.type(in, at)));
         }
-        if (FrameCheck.hasCriticalExtension(in, at, false)) {
+        if (isBeyondUs) {
             throw new ProtocolException(CloseCode.BAD_FRAME, "HELLO has an extension that must be understood");
         }
         Hello wanted = ControlCodec.decode(Hello.parser(), in, at);
@@ -351,13 +355,17 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     }
 
     private @Nullable String takeLimits(Identity who) {
-        if (who.rights().isService() || (ground.isDev() && address.startsWith("127."))) {
+        if (who.rights().isService() || (ground.isDev() && isLoopback())) {
             return null;
         }
         String fault = takeLimit("address " + address, "the address", ground.connectionsPerAddressLimitCount());
         return fault != null
                 ? fault
                 : takeLimit("user " + who.org() + " " + who.user(), "the user", ground.connectionsPerUserLimitCount());
+    }
+
+    private boolean isLoopback() {
+        return address.startsWith("127.") || address.equals("::1") || address.equals("0:0:0:0:0:0:0:1");
     }
 
     private @Nullable String takeLimit(String limitKey, String whose, int limitCount) {
@@ -380,7 +388,6 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 helloRequestId,
                 Welcoming.welcome(ground, hello, identity, connectionId(), connectedAtUs, wishes.results())));
         metrics.add(Counter.CONNECTIONS_WELCOMED, 1);
-        outbox.holdBack(false);
         Reader connection = reader;
         if (connection != null) {
             connection.frameLimitBytes(ground.frameLimitBytes());
@@ -394,6 +401,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
 
     /** Asks for the topics of a SUBSCRIBE or OPEN; its answer follows when all homes have answered. */
     void holdTopics(TopicRequest request, List<String> names) {
+        if (request.asSubscriber()) {
+            unansweredSubscribes++;
+            outbox.holdBack(true);
+        }
         for (int i = 0; i < names.size(); i++) {
             holdTopic(request, i, names.get(i));
         }
@@ -415,17 +426,14 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             return;
         }
         Identity who = identity;
-        if (who == null
-                || !(request.asSubscriber()
-                        ? who.rights().maySubscribe(name)
-                        : who.rights().mayPublish(name))) {
+        if (who == null || !mayHold(request, name)) {
             String sentence = "the token gives no right to "
                     + (request.asSubscriber() ? "subscribe to '" : "publish to '") + name + "'";
             request.put(index, refusal(name, ErrorCode.FORBIDDEN, sentence));
             return;
         }
         int limitCount = topicsLimitCount(who);
-        if (held.size() + pending.size() >= limitCount) {
+        if (held.size() + pending.size() >= limitCount && !isHeld(name)) {
             request.put(
                     index,
                     refusal(
@@ -436,19 +444,39 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         }
         int correlation = ++lastCorrelation;
         pending.put(correlation, new PendingTopic(request, index, name));
-        if (!dispatch.hold(this, correlation, who.org(), topic, request.asSubscriber())) {
-            pending.remove(correlation);
-            request.put(index, refusal(name, ErrorCode.BACK_PRESSURED, "a queue on the way is full"));
+        dispatch.hold(this, correlation, who.org(), topic, request.asSubscriber());
+    }
+
+    private boolean mayHold(TopicRequest request, String name) {
+        Identity who = identity;
+        return who != null
+                && (request.asSubscriber()
+                        ? who.rights().maySubscribe(name)
+                        : who.rights().mayPublish(name));
+    }
+
+    /** Asked at the limit only. */
+    private boolean isHeld(String name) {
+        for (HeldTopic row : held.values()) {
+            if (row.topic().name().toString().equals(name)) {
+                return true;
+            }
         }
+        return false;
     }
 
     private int topicsLimitCount(Identity who) {
-        int limitCount = ground.config().topicsPerConnectionLimitCount();
+        return topicsLimitCount(ground.config(), who);
+    }
+
+    /** Topics a connection of this identity may hold. */
+    static int topicsLimitCount(SessionConfig config, Identity who) {
+        int limitCount = config.topicsPerConnectionLimitCount();
         return who.rights().isService() ? Math.max(limitCount, SERVICE_TOPICS_LIMIT_COUNT) : limitCount;
     }
 
     /** What {@code limits:service} lifts the limit on topics to. */
-    static final int SERVICE_TOPICS_LIMIT_COUNT = 100_000;
+    private static final int SERVICE_TOPICS_LIMIT_COUNT = 100_000;
 
     private static TopicResult refusal(String name, ErrorCode code, String sentence) {
         return TopicResult.newBuilder()
@@ -471,6 +499,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         if (topic == null) {
             ErrorCode code = refusal == null ? ErrorCode.UNAVAILABLE : refusal;
             request.put(wanted.index, refusal(wanted.name, code, code.meaning()));
+        } else if (!mayHold(request, wanted.name)) {
+            // A REFRESH took the right away while the home was asked.
+            dispatch.letGo(topic, request.asSubscriber());
+            request.put(wanted.index, refusal(wanted.name, ErrorCode.FORBIDDEN, ErrorCode.FORBIDDEN.meaning()));
         } else {
             HeldTopic row = hold(topic, request.asSubscriber());
             request.put(
@@ -512,6 +544,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private void answerIfComplete(TopicRequest request) {
         if (!request.isComplete()) {
             return;
+        }
+        if (request.asSubscriber() && --unansweredSubscribes == 0) {
+            outbox.holdBack(false);
         }
         switch (request.answer()) {
             case WELCOME -> welcome(request);
@@ -581,12 +616,18 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             applyRights(accepted.identity());
             answer(Welcoming.refreshed(ground.allocator(), requestId, accepted.identity()));
         } else {
-            String why = verdict instanceof Verdict.Refused refused
-                    ? refused.reason()
-                    : "the token is for another user or org";
-            error(requestId, ErrorCode.TOKEN_REJECTED, why);
+            refuseRefresh(requestId, verdict);
         }
         dispatch.shard().requestTurn();
+    }
+
+    private void refuseRefresh(int requestId, Verdict verdict) {
+        if (verdict instanceof Verdict.Refused refused) {
+            boolean isPassing = refused.code() == CloseCode.OVERLOADED || refused.code() == CloseCode.GOING_AWAY;
+            error(requestId, isPassing ? ErrorCode.UNAVAILABLE : ErrorCode.TOKEN_REJECTED, refused.reason());
+        } else {
+            error(requestId, ErrorCode.TOKEN_REJECTED, "the token is for another user or org");
+        }
     }
 
     /** Rights may have shrunk: what is no longer allowed ends, and the client is told unasked. */
@@ -699,6 +740,14 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         }
     }
 
+    @Override
+    public void onLagged() {
+        if (state != State.CLOSED) {
+            metrics.add(Counter.CONNECTIONS_LAGGED, 1);
+            close(CloseCode.LAGGED, "events of a subscribed topic were overrun inside the broker");
+        }
+    }
+
     /** Checks the connection's deadlines; called every few hundred ms. */
     void onTick(long nowNs, long nowUs) {
         Identity who = identity;
@@ -723,11 +772,6 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     /** Whether frames must wait: HELLO was taken and WELCOME has not been sent. */
     public boolean isWaiting() {
         return state == State.AUTHENTICATING || state == State.SUBSCRIBING;
-    }
-
-    /** Whether it got as far as WELCOME, closed or not. */
-    public boolean hasBeenWelcomed() {
-        return connectedAtUs != 0;
     }
 
     // ---- what dispatch and operators see

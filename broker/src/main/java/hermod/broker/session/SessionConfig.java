@@ -21,7 +21,10 @@ public record SessionConfig(
                                 + "ping closes it.")
         int silenceTimeoutMs,
 
-        @Setting(min = 1, max = 1_000_000, text = "Topics one connection may hold; the right limits:service lifts it.")
+        @Setting(
+                min = 1,
+                max = 1_000_000,
+                text = "Topics one connection may hold; the right limits:service lifts it to at least 100,000.")
         int topicsPerConnectionLimitCount,
 
         @Setting(
@@ -36,7 +39,7 @@ public record SessionConfig(
                 unit = "bytes",
                 min = 1_024,
                 max = 1_073_741_824,
-                text = "Payload bytes a connection may publish in a second, lifted likewise.")
+                text = "Bytes of PUBLISH frames a connection may send in a second, lifted likewise.")
         int publishBytesPerSecond) {
 
     public SessionConfig {

@@ -73,10 +73,7 @@ final class Welcoming {
                 .setLimits(Limits.newBuilder()
                         .setFrameBytes(ground.frameLimitBytes())
                         .setPayloadBytes(ground.payloadLimitBytes())
-                        .setTopicsPerConnection(
-                                who.rights().isService()
-                                        ? Session.SERVICE_TOPICS_LIMIT_COUNT
-                                        : config.topicsPerConnectionLimitCount())
+                        .setTopicsPerConnection(Session.topicsLimitCount(config, who))
                         .setPublishesPerSecond(isLimited ? config.publishesPerSecond() : 0)
                         .setPublishBytesPerSecond(isLimited ? config.publishBytesPerSecond() : 0))
                 .setPingIntervalMs(config.pingIntervalMs())

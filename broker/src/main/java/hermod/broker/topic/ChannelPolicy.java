@@ -14,7 +14,7 @@ public record ChannelPolicy(
 
         @Setting(
                 text =
-                        "When an event counts as accepted: in memory, on disk, on disk but fanned out before, or never kept.")
+                        "When an event counts as accepted: in memory, on disk, on disk but fanned out before, or never kept. This version keeps every channel in memory and says so at start.")
         Durability durability,
 
         @Setting(

@@ -19,6 +19,9 @@ public final class HomeTopics {
     /** A topic's full name: nothing crosses an org. */
     private record Key(String org, String name) {}
 
+    /** Topics that may be idle, looked at per tick: a million are gone through in less than two minutes. */
+    private static final int IDLE_LOOK_COUNT = 1_000;
+
     private final int shard;
     private final int shardCount;
     private final int limitCount;
@@ -96,19 +99,24 @@ public final class HomeTopics {
         return epoch == 0 ? 1 : epoch;
     }
 
-    /** To be told when nobody holds a topic any more. */
+    /** To be told when nobody holds a topic any more. A topic is in the list once, however often it is held and let go. */
     public void onIdle(TopicLog log) {
-        idle.addLast(log);
+        if (!log.isWatchedForIdleness) {
+            log.isWatchedForIdleness = true;
+            idle.addLast(log);
+        }
     }
 
-    /** Forgets topics that were idle long enough; called on the shard's tick. */
+    /** Forgets topics that were idle long enough; called on the shard's tick, looks at a bounded number of them. */
     public void forgetIdle(long nowNs) {
-        while (!idle.isEmpty() && nowNs - idle.peekFirst().idleSinceNs() >= idleNs) {
+        for (int i = Math.min(IDLE_LOOK_COUNT, idle.size()); i > 0; i--) {
             TopicLog log = idle.removeFirst();
-            // It may have been held again since, or be here twice; a later entry, or none, speaks for it then.
-            if (log.isIdle()
-                    && nowNs - log.idleSinceNs() >= idleNs
-                    && byHandle.get(log.topic().handle()) == log) {
+            if (log.isIdle() && nowNs - log.idleSinceNs() < idleNs) {
+                idle.addLast(log);
+                continue;
+            }
+            log.isWatchedForIdleness = false;
+            if (log.isIdle()) {
                 forget(log);
             }
         }

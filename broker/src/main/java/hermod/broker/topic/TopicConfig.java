@@ -21,7 +21,7 @@ public record TopicConfig(
                 min = 4_096,
                 max = 1_048_576,
                 text =
-                        "Size of one chunk of a topic's replay window. Small chunks cost writes, large ones memory for each busy topic.")
+                        "Largest chunk of memory that a topic's events are written into; a quiet topic has a smaller one. Small chunks cost writes, large ones memory for each busy topic.")
         int chunkBytes,
 
         @Setting(

@@ -79,6 +79,9 @@ public final class TopicLog {
     private long idleSinceNs;
     private boolean isQueuedForHandOver;
 
+    /** Whether {@link HomeTopics} has it in its list of topics that may be idle. */
+    boolean isWatchedForIdleness;
+
     TopicLog(Topic topic, ChunkPool chunks, int shardCount, long nowNs) {
         this.topic = topic;
         this.chunks = chunks;

@@ -1,6 +1,7 @@
 package hermod.broker.transport;
 
 import hermod.broker.session.Sessions;
+import hermod.protocol.CloseCode;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -39,10 +40,19 @@ final class ConnectionPipeline extends ChannelInitializer<Channel> {
         if (shard == null) {
             throw new IllegalStateException("socket on a loop that is no shard's");
         }
+        Admission admission = shard.admission();
+        CloseCode refusal = admission.onAccepted();
+        FrameDecoder decoder = new FrameDecoder(shard.sessions(), admission, refusal);
+        channel.closeFuture().addListener(closed -> admission.onClosed(decoder.hasBeenWelcomed()));
         if (isWebSocket) {
+            if (refusal != null) {
+                // Nothing can be said before the upgrade, and the upgrade is not worth its cost.
+                channel.close();
+                return;
+            }
             installWebSocket(channel.pipeline());
         }
-        channel.pipeline().addLast("frames", new FrameDecoder(shard.sessions(), shard.admission()));
+        channel.pipeline().addLast("frames", decoder);
     }
 
     private void installWebSocket(ChannelPipeline pipeline) {

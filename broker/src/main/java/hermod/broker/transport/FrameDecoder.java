@@ -28,14 +28,18 @@ final class FrameDecoder extends ChannelInboundHandlerAdapter implements Session
 
     private final Sessions sessions;
     private final Admission admission;
+    private final @Nullable CloseCode refusal;
     private @Nullable Session session;
     private @Nullable FrameCutter cutter;
     private @Nullable ByteBuf kept;
-    private boolean isCounted;
+    private int frameLimitBytes = ProtocolLimits.HANDSHAKE_FRAME_BYTES;
+    private boolean hasBeenWelcomed;
 
-    FrameDecoder(Sessions sessions, Admission admission) {
+    /** @param refusal why the socket must go as soon as that can be said, or null. */
+    FrameDecoder(Sessions sessions, Admission admission, @Nullable CloseCode refusal) {
         this.sessions = sessions;
         this.admission = admission;
+        this.refusal = refusal;
     }
 
     @Override
@@ -47,11 +51,14 @@ final class FrameDecoder extends ChannelInboundHandlerAdapter implements Session
         Session opened = sessions.open(new SocketSink(context.channel()), address);
         opened.reader(this);
         session = opened;
-        isCounted = true;
-        CloseCode refusal = admission.onAccepted();
         if (refusal != null) {
             opened.close(refusal, refusal.meaning());
         }
+    }
+
+    /** Whether the session got as far as WELCOME. */
+    boolean hasBeenWelcomed() {
+        return hasBeenWelcomed;
     }
 
     @Override
@@ -104,8 +111,10 @@ final class FrameDecoder extends ChannelInboundHandlerAdapter implements Session
 
     @Override
     public void frameLimitBytes(int bytes) {
+        hasBeenWelcomed = true;
         admission.onWelcomed();
-        if (cutter != null) {
+        frameLimitBytes = bytes;
+        if (kept == null && cutter != null) {
             cutter.frameLimitBytes(bytes);
         }
     }
@@ -120,6 +129,10 @@ final class FrameDecoder extends ChannelInboundHandlerAdapter implements Session
         kept = null;
         try {
             cut(open, held);
+            if (cutter != null) {
+                // Not before: what was sent ahead of WELCOME must fit the limit that held then.
+                cutter.frameLimitBytes(frameLimitBytes);
+            }
             open.onReadEnd();
         } finally {
             held.release();
@@ -154,10 +167,6 @@ final class FrameDecoder extends ChannelInboundHandlerAdapter implements Session
         if (kept != null) {
             kept.release();
             kept = null;
-        }
-        if (isCounted) {
-            isCounted = false;
-            admission.onClosed(open != null && open.hasBeenWelcomed());
         }
     }
 

@@ -261,12 +261,6 @@ class AdminCliTest {
         assertThat(dir.resolve("new")).doesNotExist();
     }
 
-    @Test
-    void warmUpRunsEveryCommandItArchives() {
-        assertThat(Command.run("warm-up").exitCode()).isZero();
-        assertThat(Command.run("--help").out()).doesNotContain("warm-up");
-    }
-
     private static Identity identity(Authenticator authenticator, String token) throws Exception {
         CompletableFuture<Verdict> verdict = new CompletableFuture<>();
         authenticator.authenticate(token.trim(), verdict::complete);

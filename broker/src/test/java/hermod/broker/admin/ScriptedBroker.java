@@ -73,8 +73,13 @@ final class ScriptedBroker implements AutoCloseable {
         send(ControlCodec.encode(UnpooledByteBufAllocator.DEFAULT, type, 0, message));
     }
 
+    /** @param frame given. */
     void send(ByteBuf frame) throws IOException {
-        frame.readBytes(socket.getOutputStream(), frame.readableBytes());
+        try {
+            frame.readBytes(socket.getOutputStream(), frame.readableBytes());
+        } finally {
+            frame.release();
+        }
     }
 
     void sendRaw(byte[] bytes) throws IOException {

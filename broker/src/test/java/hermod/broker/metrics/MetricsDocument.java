@@ -63,7 +63,8 @@ final class MetricsDocument {
                 under `latencyUs`, in microseconds; `/metrics` has the summary `hermod_channel_latency_seconds` with the labels `channel`, `stage` and
                 `quantile`, in seconds. The events of a run arrive together and are counted with the time of the first of them.
 
-                """.formatted(ShardMetrics.HIGHEST_US / 1_000_000, ShardMetrics.DIGITS);
+                """.formatted(
+                ShardMetrics.HIGHEST_US / 1_000_000, MetricsConfig.defaults().histogramDigits());
     }
 
     private static void row(StringBuilder page, String... cells) {
@@ -90,7 +91,8 @@ final class MetricsDocument {
                     CONNECTIONS_LAGGED -> "connections";
             case FRAMES_RECEIVED, FRAMES_BAD, ERRORS_SENT -> "frames";
             case PUBLISHES_BACK_PRESSURED, PUBLISHES_RATE_LIMITED -> "events";
-            case RUNS_DELAYED -> "ring records";
+            case RECORDS_DELAYED -> "ring records";
+            case OUTCOMES_LOST -> "PUBLISHED frames";
             case PRODUCERS_FORGOTTEN -> "producers";
             case SOCKET_FLUSHES -> "flushes";
             case DEFECTS -> "exceptions";

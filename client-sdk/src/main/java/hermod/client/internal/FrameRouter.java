@@ -6,6 +6,7 @@ import hermod.protocol.ErrorCode;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Close;
+import hermod.protocol.control.wire.Unsubscribed;
 import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.ClockFrames;
 import hermod.protocol.frame.Entry;
@@ -68,9 +69,18 @@ final class FrameRouter {
                         connection,
                         requestId,
                         ControlCodec.decode(hermod.protocol.control.wire.Error.parser(), in, at));
-            case SUBSCRIBED, OPENED, UNSUBSCRIBED, REFRESHED ->
-                connection.requests().onAnswer(type, requestId, in, at);
+            case SUBSCRIBED, OPENED, REFRESHED -> connection.requests().onAnswer(type, requestId, in, at);
+            case UNSUBSCRIBED -> onUnsubscribed(connection, requestId, in, at);
             default -> LOG.debug("frame of a feature that was not agreed is skipped: type={}", type);
+        }
+    }
+
+    private void onUnsubscribed(Connection connection, int requestId, ByteBuf in, int at) throws ProtocolException {
+        if (Requests.isControlId(requestId)) {
+            connection.requests().onAnswer(FrameType.UNSUBSCRIBED, requestId, in, at);
+        } else {
+            topics.onTakenAway(
+                    ControlCodec.decode(Unsubscribed.parser(), in, at).getHandlesList());
         }
     }
 

@@ -5,6 +5,7 @@ import hermod.client.EventListener;
 import hermod.client.HermodException;
 import hermod.client.Subscription;
 import hermod.protocol.CloseCode;
+import hermod.protocol.ErrorCode;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.control.ControlCodec;
@@ -317,6 +318,28 @@ final class Topics {
                 left.forEach(Topics.this::onLeft);
             }
         });
+    }
+
+    /** The broker has ended what these handles stood for, unasked: a new token no longer gives the right. */
+    void onTakenAway(List<Integer> handles) {
+        HermodException why = new HermodException(
+                ErrorCode.FORBIDDEN.code(), "the token no longer gives the right to subscribe", 0, null);
+        for (int handle : handles) {
+            Topic topic = byHandle.remove(handle);
+            if (topic == null) {
+                continue;
+            }
+            List<Publication> recalled = publications.recall(topic);
+            for (int i = recalled.size() - 1; i >= 0; i--) {
+                topic.waiting.addFirst(recalled.get(i));
+            }
+            topic.onHandleLost();
+            topic.mailbox.tellTheEnd(listener -> listener.onEnded(topic.name, why));
+            topic.holds.clear();
+            topic.onAbandoned();
+            mark(topic);
+            forgetIfIdle(topic);
+        }
     }
 
     private void onLeft(Topic topic) {

@@ -134,10 +134,27 @@ public final class EventFields {
         if (find(in, at, bytes, TAG_SOURCE) >= 0 || find(in, at, bytes, TAG_EXCLUDED_DEVICE) >= 0) {
             return "the fields source and excludedDevice are the broker's";
         }
+        if (hasUnknownBrokerField(in, at, bytes)) {
+            return "unknown field: tags from " + (TAG_EXCLUDED_DEVICE + 1) + " to " + (TAG_FIRST_PASSED_THROUGH - 1)
+                    + " are the broker's";
+        }
         if (type != EventType.CUSTOM && find(in, at, bytes, TAG_TYPE_NAME) >= 0) {
             return "a known type has no typeName";
         }
         return null;
+    }
+
+    private static boolean hasUnknownBrokerField(ByteBuf in, int at, int bytes) {
+        int next = at;
+        int end = at + bytes;
+        while (next < end) {
+            int tag = in.getUnsignedByte(next);
+            if (tag > TAG_EXCLUDED_DEVICE && tag < TAG_FIRST_PASSED_THROUGH) {
+                return true;
+            }
+            next += HEAD_BYTES + in.getUnsignedShortLE(next + 1);
+        }
+        return false;
     }
 
     private static @Nullable String valueFaultOf(ByteBuf in, int tag, int at, int bytes) {
@@ -151,7 +168,8 @@ public final class EventFields {
                         ? null
                         : "metadata too long: bytes=" + bytes + ", limit=" + ProtocolLimits.METADATA_BYTES;
             case TAG_EXCLUDED_DEVICE -> bytes == Long.BYTES ? null : "excludedDevice is 8 bytes: bytes=" + bytes;
-            default -> tag >= TAG_FIRST_PASSED_THROUGH ? null : "unknown field: tag=" + tag;
+            // Tags up to 127 that we don't know are a later broker's; publishers may not use them.
+            default -> null;
         };
     }
 
