@@ -140,7 +140,8 @@ public final class BrokerProcess implements AutoCloseable {
 
     /** Asks it to end (SIGTERM) and waits; after the deadline it is killed. Harmless when it has ended. */
     public void stop() {
-        process.destroy();
+        // Not Process.destroy(), which closes the pipes and loses the broker's last words.
+        process.toHandle().destroy();
         try {
             if (!process.waitFor(how.stopDeadline.toMillis(), TimeUnit.MILLISECONDS)) {
                 kill();

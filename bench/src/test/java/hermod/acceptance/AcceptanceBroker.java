@@ -1,5 +1,7 @@
 package hermod.acceptance;
 
+import static org.awaitility.Awaitility.await;
+
 import hermod.bench.BrokerProcess;
 import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.TokenMint;
@@ -10,6 +12,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.awaitility.core.ConditionTimeoutException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
@@ -102,6 +105,17 @@ final class AcceptanceBroker implements AutoCloseable {
         return stats().get("counters").get(label).asLong();
     }
 
+    /** Its last lines may still be on their way when the process has ended. */
+    private boolean saysInItsLog(String words) {
+        try {
+            await().atMost(Duration.ofSeconds(5))
+                    .until(() -> process.stderrTail().stream().anyMatch(line -> line.contains(words)));
+            return true;
+        } catch (ConditionTimeoutException silent) {
+            return false;
+        }
+    }
+
     @Override
     public void close() throws Exception {
         for (HermodClient client : clients) {
@@ -110,9 +124,9 @@ final class AcceptanceBroker implements AutoCloseable {
         long defects = process.isAlive() ? counter("defects") : 0;
         process.stop();
         int exitCode = process.exitCode();
+        boolean isClean = exitCode == 0 && saysInItsLog("no buffer leaked");
         List<String> log = process.stderrTail();
         process.close();
-        boolean isClean = exitCode == 0 && log.stream().anyMatch(line -> line.contains("no buffer leaked"));
         if (defects != 0 || !isClean) {
             throw new AssertionError("the broker ended with exit code " + exitCode + " and " + defects
                     + " defects; its log: " + String.join("\n", log));

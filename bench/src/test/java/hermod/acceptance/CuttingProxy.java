@@ -6,6 +6,7 @@ import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.SocketException;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -35,11 +36,19 @@ final class CuttingProxy implements AutoCloseable {
     /** Resets every open connection, so that bytes in flight are lost both ways. */
     void cut() throws IOException {
         for (Socket socket : open) {
-            if (open.remove(socket)) {
-                socket.setSoLinger(true, 0);
-                socket.close();
+            if (open.remove(socket) && !socket.isClosed()) {
+                reset(socket);
             }
         }
+    }
+
+    private static void reset(Socket socket) throws IOException {
+        try {
+            socket.setSoLinger(true, 0);
+        } catch (SocketException closedMeanwhile) {
+            // Its other end was first.
+        }
+        socket.close();
     }
 
     /** While refusing, new connections are reset at once. */

@@ -2,11 +2,11 @@ package hermod.examples;
 
 import hermod.client.HermodClient;
 
-/** Connects, listens, publishes, closes. */
+/** Connects, listens, publishes, closes. The token comes from HERMOD_TOKEN; a broker in development mode needs none. */
 public final class TenLines {
     public static void main(String[] args) {
-        try (HermodClient client =
-                HermodClient.builder().server("localhost:7400").build()) {
+        HermodClient.Builder builder = HermodClient.builder().server("localhost:7400");
+        try (HermodClient client = builder.environment(System.getenv()).build()) {
             client.connect().join();
             client.subscribe("chat:room_7", event -> System.out.println(event.source() + ": " + event.text()))
                     .join();
