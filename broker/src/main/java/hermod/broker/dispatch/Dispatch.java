@@ -250,9 +250,7 @@ public final class Dispatch implements RingHandler {
     @Override
     public void onDrained() {
         for (Outgoing each : outgoing) {
-            if (each.retry()) {
-                shard.wake();
-            }
+            each.retry(shard);
         }
         if (dispatcher.hasQueued()) {
             dispatcher.handOver();

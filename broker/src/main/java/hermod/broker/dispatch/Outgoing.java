@@ -72,7 +72,16 @@ final class Outgoing {
                 && to.offer(lane, recordType, record, record.readerIndex(), record.readableBytes());
     }
 
-    /** Offers what waits again, highest lane first. @return whether something still waits. */
+    /** Offers what waits again, and where the ring is still full, has the shard wake us when it has made room. */
+    void retry(Shard from) {
+        if (retry()) {
+            to.wakeAfterTurn(from);
+            // It may have made room before it was asked.
+            retry();
+        }
+    }
+
+    /** Highest lane first. @return whether something still waits. */
     boolean retry() {
         boolean isWaiting = false;
         for (int lane = Priority.COUNT - 1; lane >= 0; lane--) {

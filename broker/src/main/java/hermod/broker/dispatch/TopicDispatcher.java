@@ -44,6 +44,9 @@ final class TopicDispatcher implements RunSink {
     private final PublishedWriter remoteOutcomes = new PublishedWriter();
     private final ByteBuf scratch = Unpooled.buffer(4096);
 
+    /** Filled for each batch of another shard: the event's own array may be a local session's, lent by {@link Publisher}. */
+    private byte[] remoteSource = new byte[0];
+
     /** Told when a shard's queue is past its bound and a topic's subscribers there have missed events. */
     interface OverrunListener {
         void onOverrun(int shard, int handle);
@@ -134,12 +137,31 @@ final class TopicDispatcher implements RunSink {
         TopicLog log = topics.of(handle);
         event.in = in;
         event.device = in.getLongLE(at + 16);
-        if (event.source.length != sourceBytes) {
-            event.source = new byte[sourceBytes];
+        if (remoteSource.length != sourceBytes) {
+            remoteSource = new byte[sourceBytes];
         }
-        in.getBytes(next, event.source);
+        in.getBytes(next, remoteSource);
+        event.source = remoteSource;
         next += sourceBytes;
-        int end = at + bytes;
+        try {
+            acceptAll(log, in, next, at + bytes, handle, producer, arrivedNs, publisherShard, party);
+        } finally {
+            // Also after a defect: outcomes left here would go to the next batch's publisher.
+            sendOutcomes(publisherShard, party);
+        }
+    }
+
+    private void acceptAll(
+            @Nullable TopicLog log,
+            ByteBuf in,
+            int at,
+            int end,
+            int handle,
+            long producer,
+            long arrivedNs,
+            int publisherShard,
+            long party) {
+        int next = at;
         while (next < end) {
             int requestId = in.getIntLE(next);
             int entryBytes = in.getIntLE(next + 4);
@@ -170,7 +192,6 @@ final class TopicDispatcher implements RunSink {
             }
             next += RingRecords.EVENT_FIXED_BYTES + entryBytes;
         }
-        sendOutcomes(publisherShard, party);
     }
 
     private void sendOutcomes(int toShard, long party) {

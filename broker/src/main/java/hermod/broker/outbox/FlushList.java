@@ -1,16 +1,17 @@
 package hermod.broker.outbox;
 
 import hermod.broker.shard.RunsOn;
-import java.util.ArrayList;
+import java.util.ArrayDeque;
+import org.jspecify.annotations.Nullable;
 
 /** The outboxes of one shard that have something new, each once, to be flushed at the end of the turn. */
 @RunsOn(RunsOn.Owner.SHARD)
 public final class FlushList {
-    private final ArrayList<Outbox> dirty = new ArrayList<>();
+    private final ArrayDeque<Outbox> dirty = new ArrayDeque<>();
 
     public void add(Outbox outbox) {
         if (outbox.markDirty()) {
-            dirty.add(outbox);
+            dirty.addLast(outbox);
         }
     }
 
@@ -18,11 +19,11 @@ public final class FlushList {
         return dirty.isEmpty();
     }
 
-    /** Flushes all of them, also those that are added meanwhile. */
+    /** Flushes all of them, also those that are added meanwhile. One that fails is off the list; the others stay for the next call. */
     public void flushAll() {
-        for (int i = 0; i < dirty.size(); i++) {
-            dirty.get(i).flush();
+        @Nullable Outbox next;
+        while ((next = dirty.pollFirst()) != null) {
+            next.flush();
         }
-        dirty.clear();
     }
 }

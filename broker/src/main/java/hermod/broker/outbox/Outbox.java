@@ -74,7 +74,7 @@ public final class Outbox {
         return owner;
     }
 
-    /** Events wait until the hold ends; answers don't. For the time before WELCOME. */
+    /** Events wait until the hold ends; answers don't. For the time before WELCOME, and before a SUBSCRIBED. */
     public void holdBack(boolean hold) {
         isHeldBack = hold;
     }
@@ -175,13 +175,8 @@ public final class Outbox {
         if (isClosed) {
             return true;
         }
-        boolean hasWritten = writeAnswers();
-        while (sink.isWritable()) {
-            int lane = isHeldBack ? -1 : nextLane();
-            if (lane < 0) {
-                break;
-            }
-            writeHead(lane);
+        boolean hasWritten = false;
+        while (sink.isWritable() && writeNext()) {
             hasWritten = true;
             if (!sink.isWritable()) {
                 // What Netty holds can no longer be overtaken: let the kernel take it before more is chosen.
@@ -192,18 +187,22 @@ public final class Outbox {
         if (hasWritten) {
             flushAndMeter();
         }
-        return queuedBytes == 0 || isHeldBack;
+        return answers.isEmpty() && (queuedBytes == 0 || isHeldBack);
     }
 
-    private boolean writeAnswers() {
-        if (answers.isEmpty()) {
+    /** Answers wait like events where the socket takes no more, or a client that asks and never reads would fill the memory. */
+    private boolean writeNext() {
+        ByteBuf answer = answers.pollFirst();
+        if (answer != null) {
+            answerBytes -= answer.readableBytes();
+            sink.write(answer);
+            return true;
+        }
+        int lane = isHeldBack ? -1 : nextLane();
+        if (lane < 0) {
             return false;
         }
-        ByteBuf frame;
-        while ((frame = answers.pollFirst()) != null) {
-            sink.write(frame);
-        }
-        answerBytes = 0;
+        writeHead(lane);
         return true;
     }
 
@@ -303,6 +302,9 @@ public final class Outbox {
 
     /** Forgets what waits for a feed: its subscription is over. */
     public void discard(Feed feed) {
+        if (feed.tail == null) {
+            return;
+        }
         int lane = feed.lane().code();
         QueuedRun before = null;
         QueuedRun run = heads[lane];

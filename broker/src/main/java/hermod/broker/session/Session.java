@@ -719,12 +719,13 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private void end() {
         state = State.CLOSED;
         metrics.add(Counter.CONNECTIONS_CLOSED, 1);
+        // First: an empty outbox has nothing to search for each topic that is let go.
+        outbox.close();
         for (HeldTopic row : held.values()) {
             letGo(row);
         }
         held.clear();
         pending.clear();
-        outbox.close();
         dispatch.remove(this);
         for (String limitKey : takenLimits) {
             ground.limits().giveBack(limitKey);

@@ -3,6 +3,9 @@ package hermod.broker.shard;
 import hermod.broker.shard.RunsOn.Owner;
 import hermod.protocol.Priority;
 import io.netty.buffer.ByteBuf;
+import java.lang.invoke.VarHandle;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
@@ -34,6 +37,9 @@ public final class Shard {
     private @Nullable Executor loop;
     private @Nullable Thread thread;
     private @Nullable RingHandler handler;
+    /** Shards that found a ring of this one full; a set, so bounded by the shards there are. */
+    private final Set<Shard> askers = ConcurrentHashMap.newKeySet();
+
     private boolean isTurnRequested;
     private boolean isInTurn;
     private long turnCount;
@@ -107,9 +113,17 @@ public final class Shard {
 
     /** Makes sure that a turn follows soon; any thread. Many calls before it cost one wake-up. */
     public void wake() {
+        // The record's commit must not be seen later than this look: a turn that has just begun would miss it, and
+        // nobody be woken.
+        VarHandle.fullFence();
         if (!isWoken.get() && isWoken.compareAndSet(false, true)) {
             execute(wakeTask);
         }
+    }
+
+    /** Wakes the asker after this shard's next turn, which makes room in its rings; any thread. An asker that comes too late for that is helped by its own tick. */
+    public void wakeAfterTurn(Shard asker) {
+        askers.add(asker);
     }
 
     private void onWake() {
@@ -155,6 +169,12 @@ public final class Shard {
             work.onTurnEnd();
         } finally {
             isInTurn = false;
+        }
+        if (!askers.isEmpty()) {
+            for (Shard asker : askers) {
+                askers.remove(asker);
+                asker.wake();
+            }
         }
         if (!rings.isEmpty()) {
             requestTurn();

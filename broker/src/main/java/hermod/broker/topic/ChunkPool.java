@@ -2,6 +2,7 @@ package hermod.broker.topic;
 
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
+import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import java.util.ArrayDeque;
 import org.agrona.collections.IntArrayList;
@@ -76,11 +77,12 @@ public final class ChunkPool {
     }
 
     private Chunk allocate(int bytes) {
-        int slot = freeSlots.isEmpty() ? slotCount++ : freeSlots.popInt();
-        if (slot >= ChunkTable.CAPACITY) {
+        if (freeSlots.isEmpty() && slotCount == ChunkTable.CAPACITY) {
             throw new IllegalStateException("chunk table full: chunks=" + ChunkTable.CAPACITY);
         }
-        Chunk chunk = new Chunk(allocator.directBuffer(bytes, bytes), slot);
+        ByteBuf memory = allocator.directBuffer(bytes, bytes);
+        int slot = freeSlots.isEmpty() ? slotCount++ : freeSlots.popInt();
+        Chunk chunk = new Chunk(memory, slot);
         chunk.memory.writerIndex(bytes);
         table.set(slot, chunk);
         allocatedBytes += bytes;
@@ -125,14 +127,20 @@ public final class ChunkPool {
         chunk.memory.release();
     }
 
-    /** Gives everything back at the broker's end; what others still hold is freed when they let go. */
+    /** Gives everything back at the broker's end; what others still hold is freed when they let go, and found in the table until then. */
     public void close() {
-        oversized.forEach(this::free);
-        oversized.clear();
+        giveBack(oversized);
         for (ArrayDeque<Chunk> chunks : retired) {
-            chunks.forEach(this::free);
-            chunks.clear();
+            giveBack(chunks);
         }
+    }
+
+    private void giveBack(ArrayDeque<Chunk> chunks) {
+        for (Chunk chunk : chunks) {
+            allocatedBytes -= chunk.memory.capacity();
+            chunk.memory.release();
+        }
+        chunks.clear();
     }
 
     private static int sizeClass(int bytes) {

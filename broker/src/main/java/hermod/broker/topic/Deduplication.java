@@ -3,11 +3,12 @@ package hermod.broker.topic;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
 import org.agrona.collections.Long2ObjectHashMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Which sequences of which producers the topics of one home shard have seen, within a bound of memory.
  *
- * <p>At the bound, or at the bound of producers of one topic, the producer that was silent longest on that topic is forgotten; a retry of its would then be taken for new. The
+ * <p>At the bound the producer that was silent longest on any topic is forgotten, at the bound of producers of one topic the one silent longest there; a retry of its would then be taken for new. The
  * counter {@code producers_forgotten} says so. The bounds are set so that it does not happen in ordinary operation.
  */
 @RunsOn(Owner.SHARD)
@@ -16,6 +17,11 @@ public final class Deduplication {
     private final int producersPerTopicLimitCount;
     private long usedBytes;
     private long forgottenCount;
+
+    /** Ends of the list of all windows in the order of their last use, so that the bound holds without a search. */
+    private @Nullable SequenceWindow eldest;
+
+    private @Nullable SequenceWindow newest;
 
     public Deduplication(TopicConfig config) {
         this.limitBytes = config.dedupLimitBytes();
@@ -33,45 +39,75 @@ public final class Deduplication {
         Long2ObjectHashMap<SequenceWindow> producers = log.producers();
         SequenceWindow window = producers.get(producer);
         if (window == null) {
-            makeRoom(producers);
-            window = new SequenceWindow();
+            if (producers.size() >= producersPerTopicLimitCount) {
+                forgetLongestSilent(producers);
+            }
+            window = new SequenceWindow(producers, producer);
             producers.put(producer, window);
             usedBytes += SequenceWindow.bytesAtFirst();
+        } else {
+            unlink(window);
         }
+        linkAsNewest(window);
         long before = window.bytes();
         window.put(sequence, offset, nowNs);
         usedBytes += window.bytes() - before;
-    }
-
-    private void makeRoom(Long2ObjectHashMap<SequenceWindow> producers) {
-        if (producers.size() >= producersPerTopicLimitCount || (usedBytes >= limitBytes && !producers.isEmpty())) {
-            forgetLongestSilent(producers);
+        while (usedBytes > limitBytes && eldest != null && eldest != window) {
+            forget(eldest);
+            forgottenCount++;
         }
     }
 
     private void forgetLongestSilent(Long2ObjectHashMap<SequenceWindow> producers) {
-        long eldest = 0;
-        long eldestNs = Long.MAX_VALUE;
-        Long2ObjectHashMap<SequenceWindow>.EntryIterator each =
-                producers.entrySet().iterator();
-        while (each.hasNext()) {
-            each.next();
-            long usedNs = each.getValue().usedAtNs();
-            if (usedNs < eldestNs) {
-                eldestNs = usedNs;
-                eldest = each.getLongKey();
+        SequenceWindow longest = null;
+        for (SequenceWindow each : producers.values()) {
+            if (longest == null || each.usedAtNs() < longest.usedAtNs()) {
+                longest = each;
             }
         }
-        SequenceWindow forgotten = producers.remove(eldest);
-        if (forgotten != null) {
-            usedBytes -= forgotten.bytes();
+        if (longest != null) {
+            forget(longest);
             forgottenCount++;
         }
+    }
+
+    private void forget(SequenceWindow window) {
+        unlink(window);
+        window.topic().remove(window.producer());
+        usedBytes -= window.bytes();
+    }
+
+    private void linkAsNewest(SequenceWindow window) {
+        window.older = newest;
+        if (newest == null) {
+            eldest = window;
+        } else {
+            newest.newer = window;
+        }
+        newest = window;
+    }
+
+    private void unlink(SequenceWindow window) {
+        SequenceWindow older = window.older;
+        SequenceWindow newer = window.newer;
+        if (older == null) {
+            eldest = newer;
+        } else {
+            older.newer = newer;
+        }
+        if (newer == null) {
+            newest = older;
+        } else {
+            newer.older = older;
+        }
+        window.older = null;
+        window.newer = null;
     }
 
     /** A topic is gone, and its producers with it. */
     void forget(TopicLog log) {
         for (SequenceWindow window : log.producers().values()) {
+            unlink(window);
             usedBytes -= window.bytes();
         }
         log.producers().clear();

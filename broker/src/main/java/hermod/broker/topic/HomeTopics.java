@@ -4,8 +4,9 @@ import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
 import hermod.protocol.TopicName;
 import java.security.SecureRandom;
-import java.util.ArrayDeque;
 import java.util.HashMap;
+import java.util.Iterator;
+import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.agrona.collections.Int2ObjectHashMap;
@@ -17,10 +18,14 @@ import org.jspecify.annotations.Nullable;
 @RunsOn(Owner.SHARD)
 public final class HomeTopics {
     /** A topic's full name: nothing crosses an org. */
-    private record Key(String org, String name) {}
-
-    /** Topics that may be idle, looked at per tick: a million are gone through in less than two minutes. */
-    private static final int IDLE_LOOK_COUNT = 1_000;
+    private record Key(String org, String name) implements Comparable<Key> {
+        /** Names with equal hash codes are easily made: the map keeps such keys in order, if they have one, rather than in a row. */
+        @Override
+        public int compareTo(Key other) {
+            int byName = name.compareTo(other.name);
+            return byName != 0 ? byName : org.compareTo(other.org);
+        }
+    }
 
     private final int shard;
     private final int shardCount;
@@ -32,7 +37,9 @@ public final class HomeTopics {
     private final SecureRandom random = new SecureRandom();
     private final Map<Key, TopicLog> byName = new HashMap<>();
     private final Int2ObjectHashMap<TopicLog> byHandle = new Int2ObjectHashMap<>();
-    private final ArrayDeque<TopicLog> idle = new ArrayDeque<>();
+    /** Each at most once, the one idle longest first. */
+    private final LinkedHashSet<TopicLog> idle = new LinkedHashSet<>();
+
     private final IntArrayQueue freeIndices = new IntArrayQueue(-1);
     private final IntArrayList generations = new IntArrayList();
 
@@ -99,23 +106,28 @@ public final class HomeTopics {
         return epoch == 0 ? 1 : epoch;
     }
 
-    /** To be told when nobody holds a topic any more. A topic is in the list once, however often it is held and let go. */
+    /** To be told when nobody holds a topic any more. */
     public void onIdle(TopicLog log) {
-        if (!log.isWatchedForIdleness) {
-            log.isWatchedForIdleness = true;
-            idle.addLast(log);
-        }
+        // One that comes and goes moves to the end, or it would keep those behind it from being forgotten.
+        idle.remove(log);
+        idle.add(log);
     }
 
-    /** Forgets topics that were idle long enough; called on the shard's tick, looks at a bounded number of them. */
+    /** Topics that wait to be forgotten. */
+    int idleCount() {
+        return idle.size();
+    }
+
+    /** Forgets topics that were idle long enough; called on the shard's tick. */
     public void forgetIdle(long nowNs) {
-        for (int i = Math.min(IDLE_LOOK_COUNT, idle.size()); i > 0; i--) {
-            TopicLog log = idle.removeFirst();
-            if (log.isIdle() && nowNs - log.idleSinceNs() < idleNs) {
-                idle.addLast(log);
-                continue;
+        Iterator<TopicLog> eldestFirst = idle.iterator();
+        while (eldestFirst.hasNext()) {
+            TopicLog log = eldestFirst.next();
+            if (nowNs - log.idleSinceNs() < idleNs) {
+                return;
             }
-            log.isWatchedForIdleness = false;
+            eldestFirst.remove();
+            // It may have been held again since; it comes back here when it is let go.
             if (log.isIdle()) {
                 forget(log);
             }

@@ -1,6 +1,8 @@
 package hermod.broker.topic;
 
 import hermod.protocol.ProtocolLimits;
+import org.agrona.collections.Long2ObjectHashMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The last sequences of one producer on one topic with the offsets they got: section 6.3 of the protocol.
@@ -8,6 +10,13 @@ import hermod.protocol.ProtocolLimits;
  * <p>A table indexed by the sequence's low bits. It grows, up to {@link ProtocolLimits#SEQUENCE_WINDOW}, whenever two sequences of the window would share a slot, so a producer that sends little costs little. The home shard's.
  */
 final class SequenceWindow {
+    /** The windows of one home shard used just before and just after this one; {@link Deduplication}'s. */
+    @Nullable
+    SequenceWindow older;
+
+    @Nullable
+    SequenceWindow newer;
+
     /** What {@link #find} returns for a sequence that was not seen. */
     static final long NEW = 0;
 
@@ -16,10 +25,26 @@ final class SequenceWindow {
 
     private static final int FIRST_CAPACITY = 8;
 
+    private final Long2ObjectHashMap<SequenceWindow> topic;
+    private final long producer;
     private long[] sequences = new long[FIRST_CAPACITY];
     private long[] offsets = new long[FIRST_CAPACITY];
     private long highest;
     private long usedAtNs;
+
+    /** @param topic the windows of its topic, where it is found under its producer. */
+    SequenceWindow(Long2ObjectHashMap<SequenceWindow> topic, long producer) {
+        this.topic = topic;
+        this.producer = producer;
+    }
+
+    Long2ObjectHashMap<SequenceWindow> topic() {
+        return topic;
+    }
+
+    long producer() {
+        return producer;
+    }
 
     /** @return the offset the sequence got (from 1), {@link #NEW} or {@link #TOO_OLD}. */
     long find(long sequence) {

@@ -79,9 +79,6 @@ public final class TopicLog {
     private long idleSinceNs;
     private boolean isQueuedForHandOver;
 
-    /** Whether {@link HomeTopics} has it in its list of topics that may be idle. */
-    boolean isWatchedForIdleness;
-
     TopicLog(Topic topic, ChunkPool chunks, int shardCount, long nowNs) {
         this.topic = topic;
         this.chunks = chunks;
@@ -192,6 +189,8 @@ public final class TopicLog {
         if (current != null) {
             handOver(sink);
             lastBytes = current.memory.capacity();
+            // Not ours from here on, even if there is no memory for the next one.
+            chunk = null;
             chunks.retire(current);
         }
         current = chunks.take(frameBytes, lastBytes);
