@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.agrona.BufferUtil;
 import org.agrona.MutableDirectBuffer;
+import org.agrona.concurrent.AtomicBuffer;
 import org.agrona.concurrent.MessageHandler;
 import org.agrona.concurrent.UnsafeBuffer;
 import org.agrona.concurrent.ringbuffer.ManyToOneRingBuffer;
@@ -25,7 +26,7 @@ public final class PriorityRings {
 
     private final ManyToOneRingBuffer[] rings = new ManyToOneRingBuffer[Priority.COUNT];
 
-    /** The same memory as the rings', as Netty buffers: so that a record is copied on without an intermediate array. */
+    /** The same memory as the rings', as Netty buffers, for the reading shard only: a Netty buffer may keep a position of its own even for absolute copies. */
     private final ByteBuf[] memory = new ByteBuf[Priority.COUNT];
 
     /** Made once: a handler made per call would be garbage on the hot path. */
@@ -67,13 +68,22 @@ public final class PriorityRings {
             return false;
         }
         try {
-            memory[lane.code()].setBytes(index, record, at, bytes);
+            put(ring.buffer(), index, record, at, bytes);
         } catch (RuntimeException defect) {
             ring.abort(index);
             throw defect;
         }
         ring.commit(index);
         return true;
+    }
+
+    /** Through Agrona's buffer, which several producers may write at once. */
+    private static void put(AtomicBuffer ring, int index, ByteBuf record, int at, int bytes) {
+        if (record.hasArray()) {
+            ring.putBytes(index, record.array(), record.arrayOffset() + at, bytes);
+        } else {
+            ring.putBytes(index, record.nioBuffer(at, bytes), bytes);
+        }
     }
 
     /**
