@@ -335,6 +335,20 @@ class HandshakeEndToEndTest {
     }
 
     @Test
+    void anyCloseComesBehindTheOutcomesOfWhatWasPublishedBeforeIt() throws Exception {
+        try (BrokerUnderTest broker = BrokerUnderTest.start()) {
+            RawClient client = broker.client("alice");
+            int handle = client.open("chat:room").getHandle();
+            ByteBuf both = Unpooled.buffer();
+            hermod.protocol.frame.PublishFrame.writeHead(both, 0, handle, 1, 0, 0, 0, 0, 0, 0);
+            // In the same read a frame that ends the connection: a length below the header's.
+            client.send(both.writeIntLE(3));
+            assertThat(client.readPublished().rangeCount()).isEqualTo(1);
+            assertThat(client.readClose()).isEqualTo(CloseCode.BAD_FRAME.code());
+        }
+    }
+
+    @Test
     void aGoodbyeIsAnsweredBehindTheOutcomesOfWhatWasPublished() throws Exception {
         try (BrokerUnderTest broker = BrokerUnderTest.start()) {
             RawClient client = broker.client("alice");

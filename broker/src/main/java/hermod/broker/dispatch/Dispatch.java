@@ -187,7 +187,8 @@ public final class Dispatch implements RingHandler {
                 case RingRecords.LET_GO -> dispatcher.onLetGo(in, at);
                 default -> throw new IllegalStateException("unknown record: type=" + recordType);
             }
-        } catch (RuntimeException | AssertionError defect) {
+        } catch (RuntimeException | AssertionError | OutOfMemoryError defect) {
+            // Netty throws OutOfMemoryError itself when direct memory is used up; the JVM's own ends the process.
             onDefect(defect);
         }
     }
@@ -249,11 +250,15 @@ public final class Dispatch implements RingHandler {
 
     @Override
     public void onDrained() {
-        for (Outgoing each : outgoing) {
-            each.retry(shard);
-        }
-        if (dispatcher.hasQueued()) {
-            dispatcher.handOver();
+        try {
+            for (Outgoing each : outgoing) {
+                each.retry(shard);
+            }
+            if (dispatcher.hasQueued()) {
+                dispatcher.handOver();
+            }
+        } catch (RuntimeException | AssertionError | OutOfMemoryError defect) {
+            onDefect(defect);
         }
     }
 
@@ -270,7 +275,7 @@ public final class Dispatch implements RingHandler {
             }
             writingOutcomes.clear();
             flushes.flushAll();
-        } catch (RuntimeException | AssertionError defect) {
+        } catch (RuntimeException | AssertionError | OutOfMemoryError defect) {
             onDefect(defect);
         }
     }
@@ -283,7 +288,7 @@ public final class Dispatch implements RingHandler {
             metrics.add(Counter.PRODUCERS_FORGOTTEN, deduplication.forgottenCount() - producersForgotten);
             producersForgotten = deduplication.forgottenCount();
             onTick.run();
-        } catch (RuntimeException | AssertionError defect) {
+        } catch (RuntimeException | AssertionError | OutOfMemoryError defect) {
             onDefect(defect);
         }
     }

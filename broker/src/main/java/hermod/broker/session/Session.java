@@ -59,6 +59,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     /** Bytes of events after which a turn is taken in the middle of a read loop: beyond, one burst could fill a subscriber's outbox. */
     private static final int TURN_AT_BYTES = 128 * 1024;
 
+    /** What {@code limits:service} lifts the limit on topics to, where the configured one is lower. */
+    private static final int SERVICE_TOPICS_LIMIT_COUNT = 100_000;
+
     private enum State {
         HELLO_EXPECTED,
         AUTHENTICATING,
@@ -475,9 +478,6 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         return who.rights().isService() ? Math.max(limitCount, SERVICE_TOPICS_LIMIT_COUNT) : limitCount;
     }
 
-    /** What {@code limits:service} lifts the limit on topics to. */
-    private static final int SERVICE_TOPICS_LIMIT_COUNT = 100_000;
-
     private static TopicResult refusal(String name, ErrorCode code, String sentence) {
         return TopicResult.newBuilder()
                 .setTopic(name)
@@ -690,7 +690,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         }
     }
 
-    /** Says why and ends the connection. What waits in the outbox is not sent, but for the answers. */
+    /** Says why and ends the connection. What waits in the outbox is not sent, but for the answers, the outcomes of what was published among them. */
     public void close(CloseCode code, String sentence) {
         if (state == State.CLOSED) {
             return;
@@ -704,6 +704,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 0,
                 Close.newBuilder().setCode(code.code()).setMessage(sentence).build());
         outbox.holdBack(true);
+        if (!outcomes.isEmpty()) {
+            // Straight into the outbox: where it is full, the client learns by sending again.
+            outbox.offerAnswer(takeOutcomes());
+        }
         outbox.flush();
         end();
         sink.close(last);
@@ -712,7 +716,6 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     /** The client has said goodbye. */
     void onGoodbye() {
         dispatch.publisher().sendBatch();
-        writeOutcomes();
         close(CloseCode.NORMAL, "goodbye");
     }
 
@@ -809,12 +812,15 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
 
     @Override
     public void writeOutcomes() {
-        if (outcomes.isEmpty()) {
-            return;
+        if (!outcomes.isEmpty()) {
+            answer(takeOutcomes());
         }
+    }
+
+    private ByteBuf takeOutcomes() {
         ByteBuf frame = ground.allocator().buffer(outcomes.frameBytes());
         outcomes.writeTo(frame);
-        answer(frame);
+        return frame;
     }
 
     public String connectionId() {

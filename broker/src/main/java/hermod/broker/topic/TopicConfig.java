@@ -35,9 +35,16 @@ public record TopicConfig(
                 min = 1_048_576,
                 max = 68_719_476_736L,
                 text =
-                        "Memory for the sequences of all producers. When it is used up, the ones silent longest are forgotten: their late retries "
+                        "Memory for the sequences of all producers on one shard. When it is used up, the ones silent longest are forgotten: their late retries "
                                 + "would be taken as new.")
         long dedupLimitBytes) {
+
+    public TopicConfig {
+        if (Integer.bitCount(chunkBytes) != 1) {
+            throw new IllegalArgumentException(
+                    "chunk-bytes is " + chunkBytes + "; it must be a power of two, such as 64KiB");
+        }
+    }
 
     public static TopicConfig defaults() {
         return new TopicConfig(1_000_000, 300, 65_536, 10_000, 64L * 1024 * 1024);

@@ -176,6 +176,7 @@ class ConfigReaderTest {
     @ValueSource(
             strings = {
                 "shard:\n  ring-capacity-bytes: 3MiB\n",
+                "topic:\n  chunk-bytes: 100000\n",
                 "shard:\n  ring-capacity-bytes: 1MiB\n",
                 "transport:\n  payload-limit-bytes: 1MiB\n",
                 "outbox:\n  limit-bytes: 256KiB\n",
