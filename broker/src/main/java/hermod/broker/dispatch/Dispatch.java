@@ -141,7 +141,7 @@ public final class Dispatch implements RingHandler {
 
     /** Notes that a party has outcomes, to be written at the end of the turn. */
     public void noteOutcomes(Party party) {
-        if (!party.outcomes().isEmpty()) {
+        if (!party.outcomes().isEmpty() && party.markOutcomes()) {
             withOutcomes.add(party);
             shard.requestTurn();
         }

@@ -27,7 +27,10 @@ public interface Party {
     /** Where the outcomes of its events are collected; whoever adds to it calls {@link Dispatch#noteOutcomes}. */
     PublishedWriter outcomes();
 
-    /** Writes the collected outcomes into its outbox. */
+    /** Marks the party as one whose outcomes are to be written at the end of the turn; false if it was already. */
+    boolean markOutcomes();
+
+    /** Writes the collected outcomes into its outbox, and takes the mark away. */
     void writeOutcomes();
 
     /**

@@ -7,20 +7,21 @@ import hermod.broker.metrics.Stage;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
 import hermod.broker.shard.Shard;
-import hermod.broker.topic.ChannelPolicy;
 import hermod.broker.topic.IncomingEvent;
 import hermod.broker.topic.Topic;
 import hermod.broker.topic.TopicLog;
 import hermod.protocol.ErrorCode;
 import hermod.protocol.EventType;
 import hermod.protocol.Priority;
-import hermod.protocol.ProtocolException;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.PublishFrame;
+import hermod.protocol.frame.PublishedWriter;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import java.nio.ByteOrder;
+import org.agrona.concurrent.UnsafeBuffer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,6 +34,10 @@ import org.jspecify.annotations.Nullable;
 public final class Publisher {
     private static final int RETRY_AFTER_MS = 50;
 
+    /** Tag and length of an event id, as the three bytes stand before it. */
+    private static final int EVENT_ID_HEAD = EventFields.TAG_EVENT_ID | EventFields.EVENT_ID_BYTES << 8;
+
+    private final PublishView view = new PublishView();
     private final Shard shard;
     private final ShardMetrics metrics;
     private final TopicDispatcher home;
@@ -60,45 +65,53 @@ public final class Publisher {
         this.batchBytesMax = shard.rings().recordBytesMax();
     }
 
+    /** The shard's one instance: laid over a frame by the session, which then calls {@link #publish}. */
+    public PublishView view() {
+        return view;
+    }
+
+    /** What a connection of this shard keeps of a topic it holds, to publish to it. */
+    public Publication publication(Topic topic) {
+        return new Publication(topic, topic.homeShard() == shard.index() ? home.log(topic.handle()) : null);
+    }
+
     /**
-     * Publishes the events of one frame; each gets its outcome in {@link Party#outcomes}, at once or when the home has answered.
+     * Publishes the events of the frame in {@link #view}; each gets its outcome in {@link Party#outcomes}, at once or when the home has answered.
      *
-     * @param topic which the party holds and may publish to.
-     * @param in borrowed; a PUBLISH frame at {@code at} whose entries were counted.
+     * @param to of a topic that the party holds and may publish to.
      */
-    public void publish(Party party, Topic topic, ByteBuf in, int at, int count) throws ProtocolException {
-        int flags = FrameHeader.flags(in, at);
-        ChannelPolicy policy = topic.channel().policy();
-        Priority wanted = (flags & FrameHeader.FLAG_PRIORITY_GIVEN) != 0 ? Priority.ofCode(flags) : policy.lane();
-        Priority priority = clamp(wanted, policy.ceiling(), party.mayPublishUrgent());
-        long sequence = party.producer() == Party.NO_PRODUCER ? 0 : PublishFrame.sequence(in, at);
-        int requestId = FrameHeader.requestId(in, at);
-        int next = FrameHeader.bodyAt(in, at) + PublishFrame.SEQUENCE_BYTES;
-        boolean isMany = PublishFrame.isMany(in, at);
-        TopicLog log = topic.homeShard() == shard.index() ? home.log(topic.handle()) : null;
+    public void publish(Party party, Publication to) {
+        PublishView frame = view;
+        int flags = frame.flags();
+        Priority wanted = (flags & FrameHeader.FLAG_PRIORITY_GIVEN) != 0 ? Priority.ofCode(flags) : to.lane;
+        Priority priority = clamp(wanted, to.ceiling, party);
+        long sequence = party.producer() == Party.NO_PRODUCER ? 0 : frame.sequence();
+        int requestId = frame.requestId();
+        PublishedWriter outcomes = party.outcomes();
         IncomingEvent event = home.event();
+        event.in = frame.frame();
         event.source = party.source();
         event.device = party.device();
         event.priority = priority;
         event.excludesDevice = (flags & FrameHeader.FLAG_EXCLUDE_DEVICE) != 0;
-        for (int i = 0; i < count; i++) {
-            int entryBytes = at + FrameHeader.frameBytes(in, at) - next;
-            if (isMany) {
-                entryBytes = in.getIntLE(next);
+        int next = frame.entriesAt();
+        for (int i = 0; i < frame.count(); i++) {
+            int entryBytes = frame.frameBytes() - next;
+            if (frame.isMany()) {
+                entryBytes = event.in.getInt(next, ByteOrder.LITTLE_ENDIAN);
                 next += PublishFrame.ENTRY_LENGTH_BYTES;
             }
-            event.in = in;
             event.entryAt = next;
             event.entryBytes = entryBytes;
-            ErrorCode refusal = prepare(event, topic);
+            ErrorCode refusal = prepare(event, to.channel);
             if (refusal != null) {
-                metrics.add(topic.channel().index(), ChannelCounter.REFUSED, 1);
-                party.outcomes().refused(requestId + i, topic.handle(), refusal, 0);
+                metrics.add(to.channel, ChannelCounter.REFUSED, 1);
+                outcomes.refused(requestId + i, to.topic.handle(), refusal, 0);
             } else {
                 long eventSequence = sequence == 0 ? 0 : sequence + i;
-                take(party, topic, log, event, requestId + i, eventSequence, priority != wanted);
+                take(party, to, event, requestId + i, eventSequence, priority != wanted);
             }
-            if (party.outcomes().isFull()) {
+            if (outcomes.isFull()) {
                 party.writeOutcomes();
             }
             next += entryBytes;
@@ -106,27 +119,30 @@ public final class Publisher {
         dispatch.noteOutcomes(party);
     }
 
-    private static Priority clamp(Priority wanted, Priority ceiling, boolean mayUrgent) {
+    private static Priority clamp(Priority wanted, Priority ceiling, Party party) {
         Priority lowered = wanted.compareTo(ceiling) > 0 ? ceiling : wanted;
-        return lowered == Priority.URGENT && !mayUrgent ? Priority.HIGH : lowered;
+        return lowered == Priority.URGENT && !party.mayPublishUrgent() ? Priority.HIGH : lowered;
     }
 
-    /** Fills in time and time to live. @return why the event is refused, or null. */
-    private @Nullable ErrorCode prepare(IncomingEvent event, Topic topic) {
-        ByteBuf in = event.in;
-        int fieldsBytes = Entry.fieldsBytes(in, event.entryAt);
+    /** Checks the entry and fills in time and time to live. @return why the event is refused, or null. */
+    private @Nullable ErrorCode prepare(IncomingEvent event, int channel) {
+        UnsafeBuffer in = event.in;
+        long ttlTypeFields = in.getLong(event.entryAt + Entry.TTL_AT, ByteOrder.LITTLE_ENDIAN);
+        int type = (int) (ttlTypeFields >>> 32) & 0xffff;
+        int fieldsBytes = (int) (ttlTypeFields >>> 48);
+        event.type = type;
+        event.fieldsBytes = fieldsBytes;
         if (event.entryBytes - Entry.FIXED_BYTES - fieldsBytes > payloadLimitBytes) {
             return ErrorCode.PAYLOAD_TOO_LARGE;
         }
-        int type = Entry.type(in, event.entryAt);
-        if (EventFields.publishedFaultOf(in, event.entryAt + Entry.FIELDS_AT, fieldsBytes, type) != null) {
+        if (!isPlain(in, event.entryAt + Entry.FIELDS_AT, fieldsBytes, type) && isBad(event)) {
             return ErrorCode.BAD_EVENT;
         }
         long nowUs = shard.clock().nowUs();
-        long timestampUs = Entry.timestampUs(in, event.entryAt);
-        metrics.record(topic.channel().index(), Stage.PUBLISH_TO_BROKER, timestampUs <= 0 ? 0 : nowUs - timestampUs, 1);
+        long timestampUs = in.getLong(event.entryAt + Entry.TIMESTAMP_AT, ByteOrder.LITTLE_ENDIAN);
+        metrics.record(channel, Stage.PUBLISH_TO_BROKER, timestampUs <= 0 ? 0 : nowUs - timestampUs, 1);
         event.timestampUs = timestampUs <= 0 || timestampUs > nowUs ? nowUs : timestampUs;
-        long ttlSeconds = Entry.ttlSeconds(in, event.entryAt);
+        long ttlSeconds = ttlTypeFields & 0xffff_ffffL;
         if (ttlSeconds == 0) {
             ttlSeconds = EventType.ttlSecondsOf(type);
         } else if ((int) ttlSeconds == Entry.TTL_NONE) {
@@ -134,20 +150,28 @@ public final class Publisher {
         }
         event.ttlSeconds = ttlSeconds;
         if (ttlSeconds != 0 && event.timestampUs + ttlSeconds * 1_000_000L <= nowUs) {
-            metrics.expired(topic.channel().index(), 1);
+            metrics.expired(channel, 1);
             return ErrorCode.EXPIRED;
         }
         return null;
     }
 
+    /** Whether the fields are what most events have, an event id or nothing: then they need no walk. */
+    private static boolean isPlain(UnsafeBuffer in, int at, int fieldsBytes, int type) {
+        return EventType.isKnown(type)
+                && (fieldsBytes == 0
+                        || (fieldsBytes == EventFields.HEAD_BYTES + EventFields.EVENT_ID_BYTES
+                                && (in.getInt(at, ByteOrder.LITTLE_ENDIAN) & 0xff_ffff) == EVENT_ID_HEAD));
+    }
+
+    private boolean isBad(IncomingEvent event) {
+        int fieldsAt = view.sourceAt() + event.entryAt + Entry.FIELDS_AT;
+        return EventFields.publishedFaultOf(view.source(), fieldsAt, event.fieldsBytes, event.type) != null;
+    }
+
     private void take(
-            Party party,
-            Topic topic,
-            @Nullable TopicLog log,
-            IncomingEvent event,
-            int requestId,
-            long sequence,
-            boolean isClamped) {
+            Party party, Publication to, IncomingEvent event, int requestId, long sequence, boolean isClamped) {
+        TopicLog log = to.log;
         if (log != null) {
             home.accept(
                     log,
@@ -159,7 +183,7 @@ public final class Publisher {
                     shard.clock().nowNs(),
                     party.outcomes());
         } else {
-            addToBatch(party, topic, event, requestId, sequence, isClamped);
+            addToBatch(party, to.topic, event, requestId, sequence, isClamped);
         }
     }
 
@@ -189,8 +213,11 @@ public final class Publisher {
                 .writeIntLE((int) event.ttlSeconds)
                 .writeByte(event.priority.code())
                 .writeByte(bits)
-                .writeShortLE(0)
-                .writeBytes(event.in, event.entryAt, event.entryBytes);
+                .writeShortLE(0);
+        int at = batch.writerIndex();
+        batch.ensureWritable(event.entryBytes);
+        event.in.getBytes(event.entryAt, batch.array(), batch.arrayOffset() + at, event.entryBytes);
+        batch.writerIndex(at + event.entryBytes);
     }
 
     /** Sends the events collected for another shard; to be called at the end of each read batch. */

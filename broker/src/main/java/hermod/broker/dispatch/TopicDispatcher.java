@@ -6,6 +6,7 @@ import hermod.broker.metrics.ShardMetrics;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
 import hermod.broker.shard.Shard;
+import hermod.broker.topic.BufferView;
 import hermod.broker.topic.Channel;
 import hermod.broker.topic.Channels;
 import hermod.broker.topic.Chunk;
@@ -18,11 +19,13 @@ import hermod.broker.topic.TopicLog;
 import hermod.protocol.ErrorCode;
 import hermod.protocol.Priority;
 import hermod.protocol.TopicName;
+import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.PublishedWriter;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import org.agrona.concurrent.UnsafeBuffer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,6 +46,9 @@ final class TopicDispatcher implements RunSink {
     private final IncomingEvent event = new IncomingEvent();
     private final PublishedWriter remoteOutcomes = new PublishedWriter();
     private final ByteBuf scratch = Unpooled.buffer(4096);
+
+    /** Laid over each batch of another shard. */
+    private final UnsafeBuffer remoteEvents = new UnsafeBuffer(0, 0);
 
     /** Filled for each batch of another shard: the event's own array may be a local session's, lent by {@link Publisher}. */
     private byte[] remoteSource = new byte[0];
@@ -114,7 +120,6 @@ final class TopicDispatcher implements RunSink {
         if (sequence != 0) {
             deduplication.put(log, producer, sequence, offset, arrivedNs);
         }
-        metrics.add(channel, ChannelCounter.PUBLISHED, 1);
         outcomes.accepted(requestId, topic.handle(), offset);
         if (isClamped) {
             metrics.add(channel, ChannelCounter.CLAMPED, 1);
@@ -135,7 +140,8 @@ final class TopicDispatcher implements RunSink {
         int sourceBytes = in.getUnsignedShortLE(at + 38);
         int next = at + RingRecords.EVENTS_FIXED_BYTES;
         TopicLog log = topics.of(handle);
-        event.in = in;
+        BufferView.lay(remoteEvents, in, at, bytes);
+        event.in = remoteEvents;
         event.device = in.getLongLE(at + 16);
         if (remoteSource.length != sourceBytes) {
             remoteSource = new byte[sourceBytes];
@@ -144,7 +150,7 @@ final class TopicDispatcher implements RunSink {
         event.source = remoteSource;
         next += sourceBytes;
         try {
-            acceptAll(log, in, next, at + bytes, handle, producer, arrivedNs, publisherShard, party);
+            acceptAll(log, in, next, at, at + bytes, handle, producer, arrivedNs, publisherShard, party);
         } finally {
             // Also after a defect: outcomes left here would go to the next batch's publisher.
             sendOutcomes(publisherShard, party);
@@ -154,14 +160,15 @@ final class TopicDispatcher implements RunSink {
     private void acceptAll(
             @Nullable TopicLog log,
             ByteBuf in,
-            int at,
+            int firstAt,
+            int recordAt,
             int end,
             int handle,
             long producer,
             long arrivedNs,
             int publisherShard,
             long party) {
-        int next = at;
+        int next = firstAt;
         while (next < end) {
             int requestId = in.getIntLE(next);
             int entryBytes = in.getIntLE(next + 4);
@@ -175,8 +182,11 @@ final class TopicDispatcher implements RunSink {
                 event.ttlSeconds = in.getUnsignedIntLE(next + 24);
                 event.priority = Priority.ofCode(in.getByte(next + 28));
                 event.excludesDevice = (bits & RingRecords.BIT_EXCLUDES_DEVICE) != 0;
-                event.entryAt = next + RingRecords.EVENT_FIXED_BYTES;
+                int entryAt = next + RingRecords.EVENT_FIXED_BYTES;
+                event.entryAt = entryAt - recordAt;
                 event.entryBytes = entryBytes;
+                event.type = Entry.type(in, entryAt);
+                event.fieldsBytes = Entry.fieldsBytes(in, entryAt);
                 accept(
                         log,
                         event,
@@ -268,6 +278,8 @@ final class TopicDispatcher implements RunSink {
     @Override
     public void onRun(TopicLog log, Chunk chunk, TopicLog.Run run) {
         Topic topic = log.topic();
+        // Here and not with each event: a run is all that was accepted since the last.
+        metrics.add(topic.channel().index(), ChannelCounter.PUBLISHED, run.count());
         scratch.clear()
                 .writeIntLE(topic.handle())
                 .writeShortLE(topic.homeShard())

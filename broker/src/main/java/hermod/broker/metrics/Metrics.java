@@ -1,17 +1,15 @@
 package hermod.broker.metrics;
 
 import java.util.ArrayList;
-import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.HdrHistogram.Histogram;
-import org.HdrHistogram.SingleWriterRecorder;
 
 /**
  * The shards' numbers added up, since the start.
  *
- * <p>Any thread; readers take turns (the lock guards the accumulated histograms and is never taken by a shard).
+ * <p>Any thread; readers take turns (the lock guards what was collected and is never taken by a shard).
  */
 public final class Metrics {
     /** Below this many samples a percentile says nothing about a channel's health. */
@@ -19,10 +17,6 @@ public final class Metrics {
 
     private final List<ChannelInfo> channels;
     private final List<ShardMetrics> shards;
-    private final int digits;
-
-    /** What each recorder has recorded since the start; several channels may share a recorder. */
-    private final Map<SingleWriterRecorder, Histogram> totals = new IdentityHashMap<>();
 
     public Metrics(List<ChannelInfo> channels, int shardCount, MetricsConfig config) {
         this.channels = List.copyOf(channels);
@@ -32,7 +26,6 @@ public final class Metrics {
                     channels.size(), config.histogramDigits(), config.histogramLimitCount() / shardCount));
         }
         this.shards = List.copyOf(each);
-        this.digits = config.histogramDigits();
     }
 
     public ShardMetrics shard(int index) {
@@ -59,6 +52,7 @@ public final class Metrics {
 
     /** Every channel with its numbers, ordered by name. */
     public synchronized List<ChannelStats> channels() {
+        shards.forEach(ShardMetrics::collect);
         List<ChannelStats> all = new ArrayList<>();
         for (int channel = 0; channel < channels.size(); channel++) {
             all.add(channel(channel));
@@ -101,9 +95,9 @@ public final class Metrics {
     private LatencySummary summary(int channel, Stage stage) {
         Histogram sum = null;
         for (ShardMetrics shard : shards) {
-            SingleWriterRecorder recorder = shard.recorder(channel, stage);
+            LatencyRecorder recorder = shard.recorder(channel, stage);
             if (recorder != null) {
-                Histogram total = total(recorder);
+                Histogram total = recorder.total();
                 if (sum == null) {
                     sum = total;
                 } else {
@@ -113,12 +107,6 @@ public final class Metrics {
             }
         }
         return sum == null ? LatencySummary.EMPTY : summaryOf(sum);
-    }
-
-    private Histogram total(SingleWriterRecorder recorder) {
-        Histogram total = totals.computeIfAbsent(recorder, first -> new Histogram(ShardMetrics.HIGHEST_US, digits));
-        total.add(recorder.getIntervalHistogram());
-        return total;
     }
 
     private static LatencySummary summaryOf(Histogram total) {

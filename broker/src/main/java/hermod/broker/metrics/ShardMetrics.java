@@ -1,8 +1,12 @@
 package hermod.broker.metrics;
 
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.AtomicReferenceArray;
-import org.HdrHistogram.SingleWriterRecorder;
+import org.HdrHistogram.WriterReaderPhaser;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What one shard counts. Written by the shard's thread only, read by any: a reader sees each number as it was a moment ago.
@@ -14,19 +18,25 @@ public final class ShardMetrics {
     /** Histograms hold 1 µs to 60 s in two significant digits; what is beyond is counted at the bound. */
     static final long HIGHEST_US = 60_000_000;
 
+    /** How long a reader sleeps between its looks at whether the shard's batch has ended. */
+    private static final long READER_YIELD_NS = 20_000;
+
     private static final int STAGES = Stage.values().length;
     private static final int CHANNEL_COUNTERS = ChannelCounter.values().length;
 
     private final AtomicLongArray counters = new AtomicLongArray(Counter.values().length);
     private final AtomicLongArray channelCounters;
-    private final AtomicReferenceArray<SingleWriterRecorder> recorders;
+    private final AtomicReferenceArray<LatencyRecorder> recorders;
 
     /** Where the shared set starts, behind those of the channels. */
     private final int shared;
 
     private final int digits;
     private final int histogramLimitCount;
+    private final WriterReaderPhaser phaser = new WriterReaderPhaser();
     private int histogramCount;
+    private int batchDepth;
+    private long batchPhase;
 
     /** @param histogramLimitCount histograms of this shard beside the shared set. */
     public ShardMetrics(int channelCount, int digits, int histogramLimitCount) {
@@ -61,28 +71,66 @@ public final class ShardMetrics {
         record(channel, Stage.BROKER_TO_SOCKET, waitedNs / 1_000, count);
     }
 
+    /** Begins a batch: until {@link #endBatch} what is recorded costs no locked instruction. A reader waits for the end, so a batch is short: one read of a socket, one turn. May be nested. */
+    public void beginBatch() {
+        if (batchDepth++ == 0) {
+            batchPhase = phaser.writerCriticalSectionEnter();
+        }
+    }
+
+    public void endBatch() {
+        if (--batchDepth == 0) {
+            phaser.writerCriticalSectionExit(batchPhase);
+        }
+    }
+
     /** Records a latency {@code count} times. */
     public void record(int channel, Stage stage, long us, long count) {
         int at = channel * STAGES + stage.ordinal();
-        SingleWriterRecorder recorder = recorders.getPlain(at);
+        LatencyRecorder recorder = recorders.getPlain(at);
         if (recorder == null) {
             recorder = make(at, stage);
         }
-        recorder.recordValueWithCount(Math.max(0, Math.min(HIGHEST_US, us)), count);
+        long value = Math.max(0, Math.min(HIGHEST_US, us));
+        if (batchDepth > 0) {
+            recorder.record(value, count);
+        } else {
+            beginBatch();
+            recorder.record(value, count);
+            endBatch();
+        }
     }
 
-    private SingleWriterRecorder make(int at, Stage stage) {
+    /** Collects what all recorders have recorded; one reader at a time. */
+    void collect() {
+        phaser.readerLock();
+        try {
+            Set<LatencyRecorder> all = Collections.newSetFromMap(new IdentityHashMap<>());
+            for (int i = 0; i < recorders.length(); i++) {
+                LatencyRecorder recorder = recorders.get(i);
+                if (recorder != null && all.add(recorder)) {
+                    recorder.swap();
+                }
+            }
+            phaser.flipPhase(READER_YIELD_NS);
+            all.forEach(LatencyRecorder::collect);
+        } finally {
+            phaser.readerUnlock();
+        }
+    }
+
+    private LatencyRecorder make(int at, Stage stage) {
         if (histogramCount >= histogramLimitCount) {
-            SingleWriterRecorder common = recorders.getPlain(shared + stage.ordinal());
+            LatencyRecorder common = recorders.getPlain(shared + stage.ordinal());
             if (common == null) {
-                common = new SingleWriterRecorder(HIGHEST_US, digits);
+                common = new LatencyRecorder(digits);
                 recorders.set(shared + stage.ordinal(), common);
             }
             recorders.set(at, common);
             return common;
         }
         histogramCount++;
-        SingleWriterRecorder own = new SingleWriterRecorder(HIGHEST_US, digits);
+        LatencyRecorder own = new LatencyRecorder(digits);
         recorders.set(at, own);
         return own;
     }
@@ -98,8 +146,8 @@ public final class ShardMetrics {
     }
 
     /** Any thread. */
-    @org.jspecify.annotations.Nullable
-    SingleWriterRecorder recorder(int channel, Stage stage) {
+    @Nullable
+    LatencyRecorder recorder(int channel, Stage stage) {
         return recorders.get(channel * STAGES + stage.ordinal());
     }
 }

@@ -1,5 +1,7 @@
 package hermod.broker.session;
 
+import hermod.broker.dispatch.Publication;
+import hermod.broker.dispatch.Publisher;
 import hermod.broker.outbox.Feed;
 import hermod.broker.topic.Topic;
 import org.jspecify.annotations.Nullable;
@@ -14,11 +16,23 @@ final class HeldTopic {
     boolean isOpened;
     boolean mayPublish;
 
+    /** Made with the first event published: most holders only listen. */
+    private @Nullable Publication publication;
+
     HeldTopic(Topic topic) {
         this.topic = topic;
     }
 
     Topic topic() {
         return topic;
+    }
+
+    Publication publication(Publisher publisher) {
+        Publication known = publication;
+        if (known == null) {
+            known = publisher.publication(topic);
+            publication = known;
+        }
+        return known;
     }
 }

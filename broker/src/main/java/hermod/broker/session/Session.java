@@ -5,6 +5,8 @@ import hermod.broker.admission.PublishRate;
 import hermod.broker.admission.Verdict;
 import hermod.broker.dispatch.Dispatch;
 import hermod.broker.dispatch.Party;
+import hermod.broker.dispatch.PublishView;
+import hermod.broker.dispatch.Publisher;
 import hermod.broker.metrics.ChannelCounter;
 import hermod.broker.metrics.Counter;
 import hermod.broker.metrics.ShardMetrics;
@@ -32,7 +34,6 @@ import hermod.protocol.frame.FrameCheck;
 import hermod.protocol.frame.FrameCutter;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.PublishFrame;
 import hermod.protocol.frame.PublishedWriter;
 import io.netty.buffer.ByteBuf;
 import java.nio.charset.StandardCharsets;
@@ -84,6 +85,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private final long key;
     private final SessionGround ground;
     private final Dispatch dispatch;
+    private final Publisher publisher;
     private final ShardMetrics metrics;
     private final FrameSink sink;
     private final String address;
@@ -91,6 +93,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private final PublishedWriter outcomes = new PublishedWriter();
     private final Int2ObjectHashMap<HeldTopic> held = new Int2ObjectHashMap<>();
     private final Int2ObjectHashMap<PendingTopic> pending = new Int2ObjectHashMap<>();
+    private @Nullable HeldTopic lastHeld;
     private final List<String> takenLimits = new ArrayList<>();
     private final LatencyReports reports = new LatencyReports();
     private final long acceptedNs;
@@ -106,6 +109,8 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private int lastCorrelation;
     private int errorCount;
     private int unturnedBytes;
+    private int framesCut;
+    private boolean isMarkedForOutcomes;
     private long receivedNs;
     private long connectedAtUs;
     private long lastPingUs;
@@ -125,6 +130,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         this.key = key;
         this.ground = ground;
         this.dispatch = dispatch;
+        this.publisher = dispatch.publisher();
         this.metrics = dispatch.metrics();
         this.sink = sink;
         this.address = address;
@@ -151,7 +157,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
 
     /** The bytes that came have been cut. */
     public void onBytesEnd() {
-        dispatch.publisher().sendBatch();
+        metrics.add(Counter.FRAMES_RECEIVED, framesCut);
+        framesCut = 0;
+        publisher.sendBatch();
         if (unturnedBytes >= TURN_AT_BYTES) {
             unturnedBytes = 0;
             dispatch.shard().turnNow();
@@ -185,13 +193,17 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
 
     @Override
     public boolean onFrame(ByteBuf in, int at, int frameBytes) throws ProtocolException {
-        metrics.add(Counter.FRAMES_RECEIVED, 1);
+        framesCut++;
         if (state == State.HELLO_EXPECTED) {
             onFirstFrame(in, at);
             return false;
         }
         if (state != State.OPEN) {
             return false;
+        }
+        if (FrameHeader.isPlain(in.getLongLE(at), FrameType.PUBLISH)) {
+            onPublish(in, at, frameBytes, false);
+            return state == State.OPEN;
         }
         int type = FrameHeader.type(in, at);
         boolean isBeyondUs = FrameCheck.hasCriticalExtension(in, at, false);
@@ -209,29 +221,25 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     }
 
     private void onPublish(ByteBuf in, int at, int frameBytes, boolean isBeyondUs) throws ProtocolException {
-        int bodyBytes = FrameHeader.bodyBytes(in, at);
-        if (bodyBytes < PublishFrame.SEQUENCE_BYTES) {
-            throw new ProtocolException(CloseCode.BAD_FRAME, "publish too short: bodyBytes=" + bodyBytes);
-        }
-        int count = PublishFrame.countEntries(in, at);
+        PublishView frame = publisher.view();
+        frame.wrap(in, at, frameBytes);
         if (isBeyondUs) {
-            refuse(in, at, count, ErrorCode.UNSUPPORTED, 0);
+            refuse(frame, ErrorCode.UNSUPPORTED, 0);
             return;
         }
-        long sequence = PublishFrame.sequence(in, at);
-        if (sequence < 0 || sequence + (count - 1) < 0) {
-            refuse(in, at, count, ErrorCode.BAD_EVENT, 0);
+        int count = frame.count();
+        if (frame.sequence() < 0 || frame.sequence() + (count - 1) < 0) {
+            refuse(frame, ErrorCode.BAD_EVENT, 0);
             return;
         }
-        int handle = FrameHeader.handle(in, at);
-        HeldTopic topic = held.get(handle);
+        HeldTopic topic = heldTopic(frame.handle());
         if (topic == null) {
-            refuse(in, at, count, ErrorCode.UNKNOWN_HANDLE, 0);
+            refuse(frame, ErrorCode.UNKNOWN_HANDLE, 0);
             return;
         }
         if (!topic.mayPublish) {
             metrics.add(topic.topic().channel().index(), ChannelCounter.REFUSED, count);
-            refuse(in, at, count, ErrorCode.FORBIDDEN, 0);
+            refuse(frame, ErrorCode.FORBIDDEN, 0);
             return;
         }
         if (rate != null) {
@@ -239,18 +247,28 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             if (retryAfterMs > 0) {
                 metrics.add(Counter.PUBLISHES_RATE_LIMITED, count);
                 metrics.add(topic.topic().channel().index(), ChannelCounter.REFUSED, count);
-                refuse(in, at, count, ErrorCode.RATE_LIMITED, retryAfterMs);
+                refuse(frame, ErrorCode.RATE_LIMITED, retryAfterMs);
                 return;
             }
         }
         publishedCount += count;
-        dispatch.publisher().publish(this, topic.topic(), in, at, count);
+        publisher.publish(this, topic.publication(publisher));
     }
 
-    private void refuse(ByteBuf in, int at, int count, ErrorCode code, int retryAfterMs) {
-        int requestId = FrameHeader.requestId(in, at);
-        for (int i = 0; i < count; i++) {
-            outcomes.refused(requestId + i, FrameHeader.handle(in, at), code, retryAfterMs);
+    /** Publishers mostly stay with a topic for a while. */
+    private @Nullable HeldTopic heldTopic(int handle) {
+        HeldTopic last = lastHeld;
+        if (last != null && last.topic().handle() == handle) {
+            return last;
+        }
+        HeldTopic found = held.get(handle);
+        lastHeld = found;
+        return found;
+    }
+
+    private void refuse(PublishView frame, ErrorCode code, int retryAfterMs) {
+        for (int i = 0; i < frame.count(); i++) {
+            outcomes.refused(frame.requestId() + i, frame.handle(), code, retryAfterMs);
             if (outcomes.isFull()) {
                 writeOutcomes();
             }
@@ -570,6 +588,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         Unsubscribed.Builder gone = Unsubscribed.newBuilder();
         for (int handle : handles) {
             HeldTopic row = held.remove(handle);
+            lastHeld = null;
             if (row != null) {
                 letGo(row);
                 gone.addHandles(handle);
@@ -715,7 +734,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
 
     /** The client has said goodbye. */
     void onGoodbye() {
-        dispatch.publisher().sendBatch();
+        publisher.sendBatch();
         close(CloseCode.NORMAL, "goodbye");
     }
 
@@ -728,6 +747,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             letGo(row);
         }
         held.clear();
+        lastHeld = null;
         pending.clear();
         dispatch.remove(this);
         for (String limitKey : takenLimits) {
@@ -811,7 +831,17 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     }
 
     @Override
+    public boolean markOutcomes() {
+        if (isMarkedForOutcomes) {
+            return false;
+        }
+        isMarkedForOutcomes = true;
+        return true;
+    }
+
+    @Override
     public void writeOutcomes() {
+        isMarkedForOutcomes = false;
         if (!outcomes.isEmpty()) {
             answer(takeOutcomes());
         }

@@ -1,6 +1,7 @@
 package hermod.broker.topic;
 
 import io.netty.buffer.ByteBuf;
+import org.agrona.concurrent.UnsafeBuffer;
 
 /**
  * A piece of memory that holds EVENT frames of one topic, one after the other, as every subscriber is sent them.
@@ -10,12 +11,17 @@ import io.netty.buffer.ByteBuf;
  */
 public final class Chunk {
     final ByteBuf memory;
+
+    /** The same bytes, for the home shard to write. */
+    final UnsafeBuffer buffer = new UnsafeBuffer(0, 0);
+
     private final int slot;
     private int tail;
 
     Chunk(ByteBuf memory, int slot) {
         this.memory = memory;
         this.slot = slot;
+        BufferView.lay(buffer, memory, 0, memory.capacity());
     }
 
     /** Number under which {@link ChunkTable} has it. */
@@ -34,12 +40,12 @@ public final class Chunk {
     }
 
     int freeBytes() {
-        return memory.capacity() - tail;
+        return buffer.capacity() - tail;
     }
 
     void advance(int bytes) {
         tail += bytes;
-        assert tail <= memory.capacity();
+        assert tail <= buffer.capacity();
     }
 
     /** To be written from the start again. */

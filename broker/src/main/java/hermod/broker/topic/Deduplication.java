@@ -30,25 +30,30 @@ public final class Deduplication {
 
     /** @return the offset the sequence got before, {@link SequenceWindow#NEW} (0) or {@link SequenceWindow#TOO_OLD} (−1). */
     public long find(TopicLog log, long producer, long sequence) {
-        SequenceWindow window = log.producers().get(producer);
+        SequenceWindow window = window(log, producer);
         return window == null ? SequenceWindow.NEW : window.find(sequence);
+    }
+
+    private static @Nullable SequenceWindow window(TopicLog log, long producer) {
+        SequenceWindow last = log.lastWindow;
+        if (last != null && last.producer() == producer) {
+            return last;
+        }
+        SequenceWindow found = log.producers().get(producer);
+        log.lastWindow = found;
+        return found;
     }
 
     /** Remembers a sequence that {@link #find} called new. */
     public void put(TopicLog log, long producer, long sequence, long offset, long nowNs) {
-        Long2ObjectHashMap<SequenceWindow> producers = log.producers();
-        SequenceWindow window = producers.get(producer);
+        SequenceWindow window = window(log, producer);
         if (window == null) {
-            if (producers.size() >= producersPerTopicLimitCount) {
-                forgetLongestSilent(producers);
-            }
-            window = new SequenceWindow(producers, producer);
-            producers.put(producer, window);
-            usedBytes += SequenceWindow.bytesAtFirst();
-        } else {
-            unlink(window);
+            window = add(log, producer);
         }
-        linkAsNewest(window);
+        if (window != newest) {
+            unlink(window);
+            linkAsNewest(window);
+        }
         long before = window.bytes();
         window.put(sequence, offset, nowNs);
         usedBytes += window.bytes() - before;
@@ -56,6 +61,19 @@ public final class Deduplication {
             forget(eldest);
             forgottenCount++;
         }
+    }
+
+    private SequenceWindow add(TopicLog log, long producer) {
+        Long2ObjectHashMap<SequenceWindow> producers = log.producers();
+        if (producers.size() >= producersPerTopicLimitCount) {
+            forgetLongestSilent(producers);
+        }
+        SequenceWindow window = new SequenceWindow(log, producer);
+        producers.put(producer, window);
+        log.lastWindow = window;
+        usedBytes += SequenceWindow.bytesAtFirst();
+        linkAsNewest(window);
+        return window;
     }
 
     private void forgetLongestSilent(Long2ObjectHashMap<SequenceWindow> producers) {
@@ -73,7 +91,11 @@ public final class Deduplication {
 
     private void forget(SequenceWindow window) {
         unlink(window);
-        window.topic().remove(window.producer());
+        TopicLog topic = window.topic();
+        topic.producers().remove(window.producer());
+        if (topic.lastWindow == window) {
+            topic.lastWindow = null;
+        }
         usedBytes -= window.bytes();
     }
 
@@ -111,6 +133,7 @@ public final class Deduplication {
             usedBytes -= window.bytes();
         }
         log.producers().clear();
+        log.lastWindow = null;
     }
 
     public long usedBytes() {

@@ -1,7 +1,6 @@
 package hermod.broker.topic;
 
 import hermod.protocol.ProtocolLimits;
-import org.agrona.collections.Long2ObjectHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,20 +24,20 @@ final class SequenceWindow {
 
     private static final int FIRST_CAPACITY = 8;
 
-    private final Long2ObjectHashMap<SequenceWindow> topic;
+    private final TopicLog topic;
     private final long producer;
     private long[] sequences = new long[FIRST_CAPACITY];
     private long[] offsets = new long[FIRST_CAPACITY];
     private long highest;
     private long usedAtNs;
 
-    /** @param topic the windows of its topic, where it is found under its producer. */
-    SequenceWindow(Long2ObjectHashMap<SequenceWindow> topic, long producer) {
+    /** @param topic where it is found under its producer. */
+    SequenceWindow(TopicLog topic, long producer) {
         this.topic = topic;
         this.producer = producer;
     }
 
-    Long2ObjectHashMap<SequenceWindow> topic() {
+    TopicLog topic() {
         return topic;
     }
 
@@ -63,9 +62,9 @@ final class SequenceWindow {
         usedAtNs = nowNs;
         highest = Math.max(highest, sequence);
         int slot = slot(sequence);
-        while (sequences[slot] != 0
-                && highest - sequences[slot] < ProtocolLimits.SEQUENCE_WINDOW
-                && sequences.length < ProtocolLimits.SEQUENCE_WINDOW) {
+        while (sequences.length < ProtocolLimits.SEQUENCE_WINDOW
+                && sequences[slot] != 0
+                && highest - sequences[slot] < ProtocolLimits.SEQUENCE_WINDOW) {
             grow();
             slot = slot(sequence);
         }

@@ -85,6 +85,7 @@ final class FrameDecoder extends ChannelInboundHandlerAdapter implements Session
         if (cuts == null) {
             return;
         }
+        sessions.metrics().beginBatch();
         try {
             cuts.cut(in, open);
             if (in.isReadable() && !open.isClosed()) {
@@ -95,6 +96,8 @@ final class FrameDecoder extends ChannelInboundHandlerAdapter implements Session
         } catch (RuntimeException | AssertionError defect) {
             sessions.onDefect(defect);
             open.close(CloseCode.INTERNAL, "the broker failed on this frame");
+        } finally {
+            sessions.metrics().endBatch();
         }
         open.onBytesEnd();
     }

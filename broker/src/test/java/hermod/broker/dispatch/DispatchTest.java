@@ -65,6 +65,7 @@ class DispatchTest {
         ErrorCode refusal;
 
         long nextOffset;
+        boolean isMarked;
 
         Client(Dispatch on, long key) {
             this.on = on;
@@ -111,7 +112,15 @@ class DispatchTest {
         }
 
         @Override
+        public boolean markOutcomes() {
+            boolean isNew = !isMarked;
+            isMarked = true;
+            return isNew;
+        }
+
+        @Override
         public void writeOutcomes() {
+            isMarked = false;
             if (outcomes.isEmpty()) {
                 return;
             }
@@ -272,7 +281,9 @@ class DispatchTest {
         ByteBuf frame = Unpooled.buffer();
         PublishFrame.writeHead(frame, 0, client.topic.handle(), requestId, 0, 0, 0, 0, 0, payloadBytes);
         frame.writeZero(payloadBytes);
-        client.on.publisher().publish(client, client.topic, frame, 0, 1);
+        Publisher publisher = client.on.publisher();
+        publisher.view().wrap(frame, 0, frame.readableBytes());
+        publisher.publish(client, publisher.publication(client.topic));
     }
 
     @Test

@@ -6,6 +6,7 @@ import hermod.protocol.frame.Entry;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.nio.charset.StandardCharsets;
+import org.agrona.concurrent.UnsafeBuffer;
 
 /** Topics and events as tests need them. */
 final class TopicFixture {
@@ -29,7 +30,9 @@ final class TopicFixture {
         Entry.writeFixed(in, -1, 9, 3, fields.length);
         in.writeBytes(fields).writeBytes(payload);
         IncomingEvent event = new IncomingEvent();
-        event.in = in;
+        event.in = new UnsafeBuffer(in.array(), 0, in.writerIndex());
+        event.type = 3;
+        event.fieldsBytes = fields.length;
         event.entryAt = 5;
         event.entryBytes = in.writerIndex() - 5;
         event.priority = Priority.HIGH;

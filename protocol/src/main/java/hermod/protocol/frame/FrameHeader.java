@@ -37,7 +37,21 @@ public final class FrameHeader {
     public static final int HANDLE_AT = 8;
     public static final int REQUEST_ID_AT = 12;
 
+    /** Of the second half of the first word: type, the flags that need a look, the extensions' length. */
+    private static final int PLAIN_MASK = 0xff | (FLAG_COMPRESSED | FLAG_RESERVED) << 8 | 0xffff << 16;
+
     private FrameHeader() {}
+
+    /**
+     * Whether a frame is of a type and needs no look at its extensions or its rarer flags: one read for what nearly every frame is.
+     *
+     * @param firstWord the frame's first eight bytes.
+     * @return true if the type is that one, there is no extension, and neither COMPRESSED nor the reserved flag is set.
+     */
+    public static boolean isPlain(long firstWord, FrameType type) {
+        int typeFlagsExtensions = (int) (firstWord >>> 32);
+        return (typeFlagsExtensions & PLAIN_MASK) == type.code();
+    }
 
     /** Bytes of the whole frame, the length field included. */
     public static int frameBytes(ByteBuf in, int at) {
