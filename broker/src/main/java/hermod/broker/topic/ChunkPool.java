@@ -65,6 +65,13 @@ public final class ChunkPool {
             return allocate(neededBytes);
         }
         ArrayDeque<Chunk> candidates = retired[sizeClass(wanted)];
+        Chunk newest = candidates.peekLast();
+        if (newest != null && newest.isOnlyHomes()) {
+            // Its bytes are still in the processor's cache.
+            candidates.removeLast();
+            newest.rewind();
+            return newest;
+        }
         for (int i = Math.min(LOOK_COUNT, candidates.size()); i > 0; i--) {
             Chunk chunk = candidates.removeFirst();
             if (chunk.isOnlyHomes()) {
