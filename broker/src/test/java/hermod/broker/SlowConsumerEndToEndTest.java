@@ -16,7 +16,7 @@ class SlowConsumerEndToEndTest {
     @Test
     @Tag("FL-1")
     void aSubscriberThatStopsReadingIsClosedWhenItsOutboxIsFullAndTheOthersGetAll() throws Exception {
-        OutboxConfig small = new OutboxConfig(512 * 1024, 64 * 1024);
+        OutboxConfig small = new OutboxConfig(512 * 1024, 64 * 1024, 256 * 1024);
         List<String> unlimited = List.of("pub:*", "sub:*", "limits:service", "rate:unlimited");
         try (BrokerUnderTest broker = new BrokerUnderTest.Setup().outbox(small).start()) {
             RawClient stalled = broker.client("stalled", unlimited);

@@ -47,6 +47,7 @@ public final class Outbox {
     private final ShardClock clock;
     private final int limitBytes;
     private final int urgentReserveBytes;
+    private final int freeBurstBytes;
     private final ArrayDeque<ByteBuf> answers = new ArrayDeque<>();
     private final @Nullable QueuedRun[] heads = new QueuedRun[Priority.COUNT];
     private final @Nullable QueuedRun[] tails = new QueuedRun[Priority.COUNT];
@@ -55,6 +56,8 @@ public final class Outbox {
     private long answerBytes;
     private long queuedBytes;
     private long deliveredCount;
+    private int unflushedBytes;
+    private boolean isCongested;
     private boolean isHeldBack;
     private boolean isDirty;
     private boolean isClosed;
@@ -68,6 +71,7 @@ public final class Outbox {
         this.clock = clock;
         this.limitBytes = config.limitBytes();
         this.urgentReserveBytes = config.urgentReserveBytes();
+        this.freeBurstBytes = config.freeBurstBytes();
     }
 
     public Owner owner() {
@@ -166,7 +170,7 @@ public final class Outbox {
     }
 
     /**
-     * Writes to the socket what it takes, and flushes it once per filled socket buffer.
+     * Writes to the socket what it takes, and flushes it once per burst.
      *
      * @return whether everything went.
      */
@@ -175,19 +179,21 @@ public final class Outbox {
         if (isClosed) {
             return true;
         }
-        boolean hasWritten = false;
-        while (sink.isWritable() && writeNext()) {
-            hasWritten = true;
-            if (!sink.isWritable()) {
+        while (hasRoom() && writeNext()) {
+            if (!hasRoom()) {
                 // What Netty holds can no longer be overtaken: let the kernel take it before more is chosen.
                 flushAndMeter();
-                hasWritten = false;
             }
         }
-        if (hasWritten) {
+        if (unflushedBytes > 0) {
             flushAndMeter();
         }
         return answers.isEmpty() && (queuedBytes == 0 || isHeldBack);
+    }
+
+    /** Fewer and larger writes while the socket takes all it is given: at fan-out of 1 KiB events a tenth more. */
+    private boolean hasRoom() {
+        return sink.isWritable() || (!isCongested && unflushedBytes < freeBurstBytes);
     }
 
     /** Answers wait like events where the socket takes no more, or a client that asks and never reads would fill the memory. */
@@ -195,6 +201,7 @@ public final class Outbox {
         ByteBuf answer = answers.pollFirst();
         if (answer != null) {
             answerBytes -= answer.readableBytes();
+            unflushedBytes += answer.readableBytes();
             sink.write(answer);
             return true;
         }
@@ -240,6 +247,7 @@ public final class Outbox {
         }
         queuedBytes -= run.bytes();
         creditBytes[lane] -= run.bytes();
+        unflushedBytes += run.bytes();
         if (clock.nowUs() < run.expiresAtUs) {
             sink.write(run.memory.retainedSlice(run.from, run.bytes()));
         } else {
@@ -280,6 +288,8 @@ public final class Outbox {
 
     private void flushAndMeter() {
         sink.flush();
+        unflushedBytes = 0;
+        isCongested = !sink.isWritable();
         metrics.add(Counter.SOCKET_FLUSHES, 1);
         if (written == null) {
             return;

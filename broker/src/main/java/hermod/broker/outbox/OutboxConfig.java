@@ -18,7 +18,16 @@ public record OutboxConfig(
                 min = 0,
                 max = 134_217_728,
                 text = "Part of limit-bytes that only URGENT may use. Must be less than limit-bytes.")
-        int urgentReserveBytes) {
+        int urgentReserveBytes,
+
+        @Setting(
+                unit = "bytes",
+                min = 0,
+                max = 16_777_216,
+                text =
+                        "Bytes given to a socket between two system calls as long as it takes all it is given. One that once did not is given transport.socket-burst-bytes at a time, until it has taken everything again: what waits behind a full "
+                                + "socket can't be overtaken by an URGENT event. 0: always the smaller burst.")
+        int freeBurstBytes) {
 
     public OutboxConfig {
         if (urgentReserveBytes >= limitBytes) {
@@ -28,6 +37,6 @@ public record OutboxConfig(
     }
 
     public static OutboxConfig defaults() {
-        return new OutboxConfig(1024 * 1024, 256 * 1024);
+        return new OutboxConfig(1024 * 1024, 256 * 1024, 256 * 1024);
     }
 }

@@ -71,7 +71,7 @@ class DispatchTest {
             this.on = on;
             this.key = key;
             outbox = new Outbox(
-                    owner, this, new RunPool(), on.metrics(), on.shard().clock(), new OutboxConfig(65_536, 0));
+                    owner, this, new RunPool(), on.metrics(), on.shard().clock(), new OutboxConfig(65_536, 0, 0));
             on.add(this);
         }
 

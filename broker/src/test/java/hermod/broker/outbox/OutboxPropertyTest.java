@@ -55,7 +55,7 @@ class OutboxPropertyTest {
             new RunPool(),
             metrics.shard(0),
             clock,
-            new OutboxConfig(LIMIT_BYTES, RESERVE_BYTES));
+            new OutboxConfig(LIMIT_BYTES, RESERVE_BYTES, 0));
     private final List<Subscription> subscriptions = new ArrayList<>();
     private final List<Frames> retired = new ArrayList<>();
     private long deliveredCount;

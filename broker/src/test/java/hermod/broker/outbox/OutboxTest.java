@@ -37,13 +37,17 @@ class OutboxTest {
     private final Outbox outbox = outbox(LIMIT_BYTES, RESERVE_BYTES);
 
     private Outbox outbox(int limitBytes, int reserveBytes) {
+        return outbox(limitBytes, reserveBytes, 0);
+    }
+
+    private Outbox outbox(int limitBytes, int reserveBytes, int freeBurstBytes) {
         return new Outbox(
                 new CountingOwner(),
                 sink,
                 new RunPool(),
                 metrics.shard(0),
                 clock,
-                new OutboxConfig(limitBytes, reserveBytes));
+                new OutboxConfig(limitBytes, reserveBytes, freeBurstBytes));
     }
 
     @AfterEach
@@ -300,6 +304,34 @@ class OutboxTest {
     }
 
     @Test
+    void aSocketThatTakesEverythingIsGivenTheLargerBurstUntilItDoesNot() {
+        Outbox free = outbox(LIMIT_BYTES, RESERVE_BYTES, 4 * FRAME_BYTES);
+        sink.burstBytes = FRAME_BYTES;
+        Frames topic = topic(1);
+        Feed feed = new Feed(free, 0, Priority.NORMAL, 1);
+        Feed other = new Feed(free, 0, Priority.NORMAL, 1);
+        for (int offset = 1; offset <= 8; offset++) {
+            // Two feeds in turn, so that each event is a write of its own.
+            offer(offset % 2 == 0 ? feed : other, topic, offset, FRAME_BYTES);
+        }
+        free.flush();
+        assertThat(sink.writeCount).isEqualTo(8);
+        assertThat(sink.flushCount).isEqualTo(2);
+        sink.kernelBytes = 0;
+        offer(feed, topic, 9, FRAME_BYTES);
+        free.flush();
+        offer(other, topic, 10, FRAME_BYTES);
+        offer(feed, topic, 11, FRAME_BYTES);
+        assertThat(free.flush()).isFalse();
+        assertThat(sink.writeCount).as("one burst is with the socket, no more").isEqualTo(9);
+        sink.kernelBytes = Long.MAX_VALUE;
+        sink.flush();
+        free.flush();
+        assertThat(sink.writeCount).isEqualTo(11);
+        free.close();
+    }
+
+    @Test
     void answersGoBeforeEvents() {
         Frames topic = topic(1);
         offer(feed(Priority.URGENT), topic, 1, FRAME_BYTES);
@@ -382,7 +414,7 @@ class OutboxTest {
                 new RunPool(),
                 metrics.shard(0),
                 clock,
-                new OutboxConfig(LIMIT_BYTES, RESERVE_BYTES));
+                new OutboxConfig(LIMIT_BYTES, RESERVE_BYTES, 0));
         FlushList flushes = new FlushList();
         offer(feed(Priority.NORMAL), topic, 1, FRAME_BYTES);
         flushes.add(failing);

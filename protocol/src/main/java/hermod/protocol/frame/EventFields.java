@@ -128,33 +128,28 @@ public final class EventFields {
             return "fields too long: bytes=" + bytes + ", limit=" + ProtocolLimits.FIELDS_BYTES;
         }
         String fault = structureFaultOf(in, at, bytes);
-        if (fault != null) {
-            return fault;
-        }
-        if (find(in, at, bytes, TAG_SOURCE) >= 0 || find(in, at, bytes, TAG_EXCLUDED_DEVICE) >= 0) {
-            return "the fields source and excludedDevice are the broker's";
-        }
-        if (hasUnknownBrokerField(in, at, bytes)) {
-            return "unknown field: tags from " + (TAG_EXCLUDED_DEVICE + 1) + " to " + (TAG_FIRST_PASSED_THROUGH - 1)
-                    + " are the broker's";
-        }
-        if (type != EventType.CUSTOM && find(in, at, bytes, TAG_TYPE_NAME) >= 0) {
-            return "a known type has no typeName";
-        }
-        return null;
+        return fault != null ? fault : brokerFieldFaultOf(in, at, bytes, type);
     }
 
-    private static boolean hasUnknownBrokerField(ByteBuf in, int at, int bytes) {
+    /** Finds in one walk what only the broker may write, and a name where the type has one already. */
+    private static @Nullable String brokerFieldFaultOf(ByteBuf in, int at, int bytes, int type) {
         int next = at;
         int end = at + bytes;
         while (next < end) {
             int tag = in.getUnsignedByte(next);
+            if (tag == TAG_SOURCE || tag == TAG_EXCLUDED_DEVICE) {
+                return "the fields source and excludedDevice are the broker's";
+            }
             if (tag > TAG_EXCLUDED_DEVICE && tag < TAG_FIRST_PASSED_THROUGH) {
-                return true;
+                return "unknown field: tags from " + (TAG_EXCLUDED_DEVICE + 1) + " to " + (TAG_FIRST_PASSED_THROUGH - 1)
+                        + " are the broker's";
+            }
+            if (tag == TAG_TYPE_NAME && type != EventType.CUSTOM) {
+                return "a known type has no typeName";
             }
             next += HEAD_BYTES + in.getUnsignedShortLE(next + 1);
         }
-        return false;
+        return null;
     }
 
     private static @Nullable String valueFaultOf(ByteBuf in, int tag, int at, int bytes) {
