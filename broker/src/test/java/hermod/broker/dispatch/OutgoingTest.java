@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 
 class OutgoingTest {
     private final ArrayDeque<Runnable> tasks = new ArrayDeque<>();
-    private final Shard shard = new Shard(0, new ShardConfig(1, 64 * 1024, 1_000_000));
+    private final Shard shard = new Shard(0, new ShardConfig(1, 64 * 1024, 1_000_000, 0));
     private final Outgoing outgoing = new Outgoing(shard, new ShardMetrics(1, 2, 64));
     private final ByteBuf record = Unpooled.buffer(8);
     private int sent;
