@@ -22,6 +22,17 @@ import org.jspecify.annotations.Nullable;
  */
 public record SocketIo(
         TransportConfig.Io kind, Class<? extends ServerSocketChannel> serverType, IoHandlerFactory loops) {
+    /** With io_uring a connection has one write under way, where the others write until the kernel's buffer is full; so it must be a large one. */
+    private static final int IO_URING_BURST_BYTES_MIN = 1024 * 1024;
+
+    /**
+     * Bytes handed to a socket at a time.
+     *
+     * @param configured what the operator wants; io_uring may need more, or a burst that the kernel would have room for fills the outbox of a subscriber that reads.
+     */
+    int burstBytes(int configured) {
+        return kind == TransportConfig.Io.IO_URING ? Math.max(configured, IO_URING_BURST_BYTES_MIN) : configured;
+    }
 
     /**
      * The wanted one, or for AUTO the first that works of epoll and NIO.

@@ -80,6 +80,7 @@ public final class Transport implements AutoCloseable {
      * @throws IOException with a sentence that names the address and what is wrong with it.
      */
     public InetSocketAddress listen(int port, boolean isWebSocket) throws IOException {
+        int burstBytes = io.burstBytes(config.socketBurstBytes());
         ServerBootstrap bootstrap = new ServerBootstrap()
                 .group(acceptor, loops)
                 .channel(io.serverType())
@@ -91,8 +92,7 @@ public final class Transport implements AutoCloseable {
                         ChannelOption.RECVBUF_ALLOCATOR,
                         new AdaptiveRecvByteBufAllocator(RECEIVE_BYTES_MIN, RECEIVE_BYTES_FIRST, RECEIVE_BYTES_MAX))
                 .childOption(
-                        ChannelOption.WRITE_BUFFER_WATER_MARK,
-                        new WriteBufferWaterMark(config.socketBurstBytes() / 2, config.socketBurstBytes()))
+                        ChannelOption.WRITE_BUFFER_WATER_MARK, new WriteBufferWaterMark(burstBytes / 2, burstBytes))
                 .childHandler(new ConnectionPipeline(shards, config, isWebSocket));
         try {
             Channel listener = bootstrap

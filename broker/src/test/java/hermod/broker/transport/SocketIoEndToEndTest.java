@@ -12,7 +12,11 @@ import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.transport.TransportConfig.Io;
 import hermod.protocol.CloseCode;
 import hermod.protocol.frame.FrameType;
+import hermod.protocol.frame.PublishFrame;
 import hermod.protocol.frame.PublishedFrame;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.stream.Stream;
 import org.awaitility.Awaitility;
@@ -98,6 +102,28 @@ class SocketIoEndToEndTest {
                     // Longer than it looks for more.
                     assertThat(client.isQuiet(2)).isTrue();
                 }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("each")
+    void aBurstThatTheKernelHasRoomForDoesNotCloseItsSubscriber(Io io, int spinUs) throws Exception {
+        int count = 1_000;
+        try (BrokerUnderTest broker = setup(io, spinUs).start()) {
+            RawClient publisher = broker.client("publisher", UNLIMITED);
+            RawClient subscriber = broker.client("subscriber", UNLIMITED);
+            subscriber.subscribe("tasks:one");
+            int handle = publisher.open("tasks:one").getHandle();
+            String payload = "x".repeat(1_024);
+            ByteBuf burst = Unpooled.buffer();
+            for (int i = 0; i < count; i++) {
+                PublishFrame.writeHead(burst, 0, handle, i, 0, 0, 0, 0, 0, payload.length());
+                burst.writeCharSequence(payload, StandardCharsets.UTF_8);
+            }
+            publisher.send(burst);
+            for (int i = 0; i < count; i++) {
+                assertThat(subscriber.readEvent().offset()).isEqualTo(i + 1);
             }
         }
     }
