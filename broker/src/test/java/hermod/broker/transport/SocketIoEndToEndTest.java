@@ -17,7 +17,9 @@ import hermod.protocol.frame.PublishedFrame;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
@@ -109,23 +111,44 @@ class SocketIoEndToEndTest {
     @ParameterizedTest
     @MethodSource("each")
     void aBurstThatTheKernelHasRoomForDoesNotCloseItsSubscriber(Io io, int spinUs) throws Exception {
-        int count = 1_000;
+        int perPublisherCount = 130;
+        String payload = "x".repeat(1_024);
         try (BrokerUnderTest broker = setup(io, spinUs).start()) {
-            RawClient publisher = broker.client("publisher", UNLIMITED);
             RawClient subscriber = broker.client("subscriber", UNLIMITED);
             subscriber.subscribe("tasks:one");
-            int handle = publisher.open("tasks:one").getHandle();
-            String payload = "x".repeat(1_024);
-            ByteBuf burst = Unpooled.buffer();
-            for (int i = 0; i < count; i++) {
-                PublishFrame.writeHead(burst, 0, handle, i, 0, 0, 0, 0, 0, payload.length());
-                burst.writeCharSequence(payload, StandardCharsets.UTF_8);
+            List<Thread> publishers = new ArrayList<>();
+            CountDownLatch start = new CountDownLatch(1);
+            for (int i = 0; i < 8; i++) {
+                RawClient publisher = broker.client("publisher" + i, UNLIMITED);
+                ByteBuf burst = burst(publisher.open("tasks:one").getHandle(), perPublisherCount, payload);
+                Thread thread = new Thread(() -> {
+                    try {
+                        start.await();
+                        publisher.send(burst);
+                    } catch (Exception failed) {
+                        throw new IllegalStateException(failed);
+                    }
+                });
+                thread.start();
+                publishers.add(thread);
             }
-            publisher.send(burst);
-            for (int i = 0; i < count; i++) {
+            start.countDown();
+            for (Thread thread : publishers) {
+                thread.join();
+            }
+            for (int i = 0; i < publishers.size() * perPublisherCount; i++) {
                 assertThat(subscriber.readEvent().offset()).isEqualTo(i + 1);
             }
         }
+    }
+
+    private static ByteBuf burst(int handle, int count, String payload) {
+        ByteBuf burst = Unpooled.buffer();
+        for (int i = 0; i < count; i++) {
+            PublishFrame.writeHead(burst, 0, handle, i, 0, 0, 0, 0, 0, payload.length());
+            burst.writeCharSequence(payload, StandardCharsets.UTF_8);
+        }
+        return burst;
     }
 
     @ParameterizedTest
