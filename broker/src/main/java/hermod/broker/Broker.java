@@ -24,7 +24,9 @@ import hermod.broker.shard.ShardClock;
 import hermod.broker.topic.Channel;
 import hermod.broker.topic.Channels;
 import hermod.broker.topic.TopicLog;
+import hermod.broker.transport.SocketIo;
 import hermod.broker.transport.Transport;
+import hermod.broker.transport.TransportConfig;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Clock;
@@ -65,7 +67,7 @@ public final class Broker implements OperatorView, AutoCloseable {
     /** Where the broker listens, as HOST:PORT with the ports that were really bound. */
     public record ReadyAddresses(String tcp, String ws, String admin) {}
 
-    private Broker(BrokerConfig config, Authenticator authenticator) {
+    private Broker(BrokerConfig config, SocketIo io, Authenticator authenticator) {
         this.config = config;
         this.authenticator = authenticator;
         channels = new Channels(config.channels().byName());
@@ -80,7 +82,8 @@ public final class Broker implements OperatorView, AutoCloseable {
                 config.topic(),
                 config.transport().payloadLimitBytes());
         SessionGround sessionGround = sessionGround();
-        transport = new Transport(config.transport(), shardCount);
+        transport =
+                new Transport(config.transport(), io, shardCount, config.shard().spinUs());
         for (Shard shard : shards) {
             Dispatch dispatch = new Dispatch(ground, shard.index(), metrics.shard(shard.index()));
             dispatches.add(dispatch);
@@ -95,9 +98,10 @@ public final class Broker implements OperatorView, AutoCloseable {
      * @throws IOException with one sentence if an address can't be listened on.
      */
     public static Broker start(BrokerConfig config) throws ConfigException, IOException {
+        SocketIo io = SocketIo.of(config.transport().io());
         config.createDataDir();
         Authenticator tokens = JwtAuthenticator.start(config.admission(), config.dataDir(), Clock.systemUTC());
-        Broker broker = new Broker(config, config.dev() ? new DevAuthenticator(tokens) : tokens);
+        Broker broker = new Broker(config, io, config.dev() ? new DevAuthenticator(tokens) : tokens);
         try {
             broker.serve();
         } catch (IOException | RuntimeException failed) {
@@ -158,6 +162,15 @@ public final class Broker implements OperatorView, AutoCloseable {
 
     private static String text(InetSocketAddress address) {
         return address.getAddress().getHostAddress() + ":" + address.getPort();
+    }
+
+    public int shardCount() {
+        return dispatches.size();
+    }
+
+    /** How sockets are read and written; never AUTO. */
+    public TransportConfig.Io io() {
+        return transport.io();
     }
 
     /** Where TCP clients are served. */

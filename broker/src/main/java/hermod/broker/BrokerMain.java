@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -78,7 +79,7 @@ public final class BrokerMain {
             Broker broker = start(config);
             stopWithTheProcess(broker);
             Broker.ReadyAddresses at = broker.addresses();
-            announce(config);
+            announce(config, broker);
             PrintWriter out = spec.commandLine().getOut();
             out.println("ready tcp=" + at.tcp() + " ws=" + at.ws() + " admin=" + at.admin() + " data="
                     + config.dataDir().toAbsolutePath());
@@ -155,12 +156,13 @@ public final class BrokerMain {
             }
         }
 
-        private static void announce(BrokerConfig config) {
+        private static void announce(BrokerConfig config, Broker broker) {
             if (config.dev()) {
                 Log.OUT.warn(
                         "development mode: clients of this machine need no token; never use it where others can reach it");
             }
             Log.OUT.info("dataDir={}, homeRegion={}", config.dataDir(), config.homeRegion());
+            Log.OUT.info("sockets: io={}, shards={}", broker.io().name().toLowerCase(Locale.ROOT), broker.shardCount());
             for (Record section : List.of(
                     config.transport(),
                     config.admission(),

@@ -47,7 +47,19 @@ public final class BrokerUnderTest implements AutoCloseable {
         private SessionConfig session = SessionConfig.defaults();
         private OutboxConfig outbox = OutboxConfig.defaults();
         private TopicConfig topic = TopicConfig.defaults();
+        private TransportConfig.Io io = TransportConfig.Io.valueOf(System.getProperty("hermod.test.io", "AUTO"));
+        private int spinUs;
         private boolean isDev;
+
+        public Setup io(TransportConfig.Io wanted) {
+            io = wanted;
+            return this;
+        }
+
+        public Setup spinUs(int us) {
+            spinUs = us;
+            return this;
+        }
 
         public Setup shards(int count) {
             shardCount = count;
@@ -104,6 +116,7 @@ public final class BrokerUnderTest implements AutoCloseable {
                     isDev,
                     defaults.homeRegion(),
                     new TransportConfig(
+                            io,
                             transport.host(),
                             transport.allowPlaintext(),
                             0,
@@ -121,7 +134,8 @@ public final class BrokerUnderTest implements AutoCloseable {
                     new ShardConfig(
                             shardCount,
                             ringCapacityBytes,
-                            ShardConfig.defaults().turnRecordLimitCount()),
+                            ShardConfig.defaults().turnRecordLimitCount(),
+                            spinUs),
                     outbox,
                     topic,
                     defaults.channels(),

@@ -45,6 +45,7 @@ final class DoctorCommand implements Callable<Integer> {
     public Integer call() {
         java();
         epoll();
+        ioUring();
         openFiles();
         boolean running = admin();
         port("TCP", port, running);
@@ -81,6 +82,17 @@ final class DoctorCommand implements Callable<Integer> {
                             : "no native transport on this machine; the slower one of the JDK is used");
         } catch (ReflectiveOperationException | LinkageError missing) {
             say("warn", "no native transport on this machine; the slower one of the JDK is used");
+        }
+    }
+
+    private void ioUring() {
+        try {
+            Class<?> ioUring = Class.forName("io.netty.channel.uring.IoUring");
+            boolean available =
+                    Boolean.TRUE.equals(ioUring.getMethod("isAvailable").invoke(null));
+            say("ok", "io_uring can" + (available ? "" : "not") + " be chosen with transport.io");
+        } catch (ReflectiveOperationException | LinkageError missing) {
+            say("ok", "io_uring cannot be chosen with transport.io");
         }
     }
 

@@ -17,7 +17,7 @@ public final class ConfigDocument {
 
             `hermod serve --config FILE` reads a YAML file of at most 256 KiB. A key that is not here, a value of the wrong type or out of its range stops the
             start, with one sentence for each. What the file does not name keeps its default; a flag of the command line wins over the file. A setting in
-            bytes takes `256KiB`, `4MiB`, `1GiB` as well as a plain number, a duration `500ms`, `15s`, `5m`, `24h`, `7d`. `~/` at the start of a path is the
+            bytes takes `256KiB`, `4MiB`, `1GiB` as well as a plain number, a duration `50us`, `500ms`, `15s`, `5m`, `24h`, `7d`. `~/` at the start of a path is the
             home directory.
             """;
 

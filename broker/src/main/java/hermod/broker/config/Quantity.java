@@ -10,6 +10,7 @@ import java.util.regex.Pattern;
 /** Whole numbers with a unit as operators write them: {@code 256KiB}, {@code 15s}. Stateless, any thread. */
 public final class Quantity {
     public static final String BYTES = "bytes";
+    public static final String US = "us";
     public static final String MS = "ms";
     public static final String SECONDS = "s";
 
@@ -18,7 +19,7 @@ public final class Quantity {
     /** Unit to bytes, largest last. */
     private static final Map<String, Long> SIZES = new LinkedHashMap<>();
 
-    /** Unit to milliseconds, largest last. */
+    /** Unit to microseconds, largest last. */
     private static final Map<String, Long> TIMES = new LinkedHashMap<>();
 
     static {
@@ -26,11 +27,12 @@ public final class Quantity {
         SIZES.put("KiB", 1L << 10);
         SIZES.put("MiB", 1L << 20);
         SIZES.put("GiB", 1L << 30);
-        TIMES.put("ms", 1L);
-        TIMES.put("s", 1_000L);
-        TIMES.put("m", 60_000L);
-        TIMES.put("h", 3_600_000L);
-        TIMES.put("d", 86_400_000L);
+        TIMES.put("us", 1L);
+        TIMES.put("ms", 1_000L);
+        TIMES.put("s", 1_000_000L);
+        TIMES.put("m", 60_000_000L);
+        TIMES.put("h", 3_600_000_000L);
+        TIMES.put("d", 86_400_000_000L);
     }
 
     private Quantity() {}
@@ -56,7 +58,7 @@ public final class Quantity {
         Map<String, Long> scale = scaleOf(unit);
         for (Map.Entry<String, Long> step : scale.entrySet()) {
             if (step.getKey().toLowerCase(Locale.ROOT).equals(given.toLowerCase(Locale.ROOT))) {
-                return inUnit(number, step.getValue(), unit.equals(SECONDS) ? 1_000L : 1L);
+                return inUnit(number, step.getValue(), smallestIn(unit));
             }
         }
         return OptionalLong.empty();
@@ -73,9 +75,10 @@ public final class Quantity {
 
     /** The number as short as it can be said exactly: {@code 262144} bytes is {@code 256KiB}. */
     static String text(long value, String unit) {
-        long smallest = unit.equals(SECONDS) && value <= Long.MAX_VALUE / 1_000 ? value * 1_000 : value;
+        long factor = smallestIn(unit);
         String best = "";
-        if (value != 0) {
+        if (value != 0 && Math.abs(value) <= Long.MAX_VALUE / factor) {
+            long smallest = value * factor;
             for (Map.Entry<String, Long> step : scaleOf(unit).entrySet()) {
                 if (smallest % step.getValue() == 0) {
                     best = smallest / step.getValue() + step.getKey();
@@ -89,6 +92,7 @@ public final class Quantity {
     static String example(String unit) {
         return switch (unit) {
             case BYTES -> "256KiB";
+            case US -> "50us";
             case MS, SECONDS -> "15s";
             default -> "";
         };
@@ -97,8 +101,17 @@ public final class Quantity {
     private static Map<String, Long> scaleOf(String unit) {
         return switch (unit) {
             case BYTES -> SIZES;
-            case MS, SECONDS -> TIMES;
+            case US, MS, SECONDS -> TIMES;
             default -> Map.of();
+        };
+    }
+
+    /** How many of its scale's smallest unit a unit is. */
+    private static long smallestIn(String unit) {
+        return switch (unit) {
+            case MS -> 1_000L;
+            case SECONDS -> 1_000_000L;
+            default -> 1L;
         };
     }
 }

@@ -267,7 +267,10 @@ public final class Dispatch implements RingHandler {
         try {
             fanout.reportFull();
             flushes.flushAll();
-            // Subscribers first, then those who published to them.
+            // Subscribers first, then those who published to them: on other shards, then on this one.
+            for (Outgoing each : outgoing) {
+                each.wake();
+            }
             writingOutcomes.addAll(withOutcomes);
             withOutcomes.clear();
             for (int i = 0; i < writingOutcomes.size(); i++) {

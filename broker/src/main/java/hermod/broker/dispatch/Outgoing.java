@@ -29,6 +29,9 @@ final class Outgoing {
     private final ShardMetrics metrics;
     private final List<ArrayDeque<Waiting>> waiting = new ArrayList<>();
 
+    /** Whether the other shard has a record that it was not woken for. */
+    private boolean owesWake;
+
     Outgoing(Shard to, ShardMetrics metrics) {
         this.to = to;
         this.metrics = metrics;
@@ -52,6 +55,30 @@ final class Outgoing {
         }
         letWait(lane, recordType, record);
         return true;
+    }
+
+    /**
+     * Sends a record, or lets it wait, and leaves the wake-up, which costs this shard some µs, to {@link #wake}: for what is less urgent than what this turn still has to write.
+     *
+     * @param record borrowed; copied.
+     * @return false when as many wait as may.
+     */
+    boolean sendUnhurried(Priority lane, int recordType, ByteBuf record) {
+        if (!waiting.get(lane.code()).isEmpty()
+                || to.isCurrent()
+                || !to.rings().offer(lane, recordType, record, record.readerIndex(), record.readableBytes())) {
+            return send(lane, recordType, record);
+        }
+        owesWake = true;
+        return true;
+    }
+
+    /** Wakes the other shard if it is owed a wake-up. */
+    void wake() {
+        if (owesWake) {
+            owesWake = false;
+            to.wake();
+        }
     }
 
     /** Sends a record about holding a topic, or lets it wait, however many wait: a lost one would be remembered for ever. */

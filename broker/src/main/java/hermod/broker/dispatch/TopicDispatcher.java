@@ -210,7 +210,7 @@ final class TopicDispatcher implements RunSink {
         }
         scratch.clear().writeLongLE(party);
         remoteOutcomes.writeTo(scratch);
-        if (!outgoing[toShard].send(Priority.HIGH, RingRecords.OUTCOMES, scratch)) {
+        if (!outgoing[toShard].sendUnhurried(Priority.HIGH, RingRecords.OUTCOMES, scratch)) {
             // The publisher gets no answer, sends again after a time-out, and is told DUPLICATE then.
             metrics.add(Counter.OUTCOMES_LOST, 1);
         }

@@ -42,6 +42,11 @@ public final class ShardClock {
         return nowUs;
     }
 
+    /** The monotonic clock itself; any thread. For what an event is not concerned with. */
+    public static long monotonicNs() {
+        return System.nanoTime();
+    }
+
     /** The system's wall clock in microseconds since 1970; any thread. */
     public static long wallUs() {
         java.time.Instant now = java.time.Instant.now();

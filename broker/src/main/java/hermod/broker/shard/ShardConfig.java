@@ -25,7 +25,16 @@ public record ShardConfig(
                 max = 1_000_000,
                 text =
                         "Records a shard takes from its rings before it looks at its sockets again. Too few costs throughput, too many delays reads.")
-        int turnRecordLimitCount) {
+        int turnRecordLimitCount,
+
+        @Setting(
+                unit = "us",
+                min = 0,
+                max = 100_000,
+                text =
+                        "How long a shard that had work looks for more before it sleeps. It saves the wake-up of some µs and burns up to a core for each "
+                                + "shard; only where every shard, and every other busy program, has a core to itself. 0 sleeps at once.")
+        int spinUs) {
 
     public ShardConfig {
         if (Integer.bitCount(ringCapacityBytes) != 1) {
@@ -35,7 +44,7 @@ public record ShardConfig(
     }
 
     public static ShardConfig defaults() {
-        return new ShardConfig(0, 4 * 1024 * 1024, 1_024);
+        return new ShardConfig(0, 4 * 1024 * 1024, 1_024, 0);
     }
 
     /**

@@ -4,20 +4,14 @@ import hermod.broker.session.Sessions;
 import hermod.broker.shard.Shard;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.channel.AdaptiveRecvByteBufAllocator;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.WriteBufferWaterMark;
-import io.netty.channel.epoll.Epoll;
-import io.netty.channel.epoll.EpollIoHandler;
-import io.netty.channel.epoll.EpollServerSocketChannel;
-import io.netty.channel.nio.NioIoHandler;
-import io.netty.channel.socket.ServerSocketChannel;
-import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -31,7 +25,7 @@ import java.util.concurrent.TimeUnit;
 /**
  * The broker's event loops and listeners. Made, bound and closed by the thread that starts and stops the broker.
  *
- * <p>Each loop becomes one shard's thread; one more accepts. Native epoll where there is one, NIO otherwise.
+ * <p>Each loop becomes one shard's thread; one more accepts.
  */
 public final class Transport implements AutoCloseable {
     private static final int BACKLOG = 4_096;
@@ -41,7 +35,7 @@ public final class Transport implements AutoCloseable {
     private static final int STOP_TIMEOUT_S = 5;
 
     private final TransportConfig config;
-    private final Class<? extends ServerSocketChannel> serverType;
+    private final SocketIo io;
     private final EventLoopGroup acceptor;
     private final EventLoopGroup loops;
     private final List<EventLoop> shardLoops = new ArrayList<>();
@@ -49,13 +43,17 @@ public final class Transport implements AutoCloseable {
     private final Admission.Counts counts;
     private final List<Channel> listeners = new ArrayList<>();
 
-    public Transport(TransportConfig config, int shardCount) {
+    /** @param spinUs how long a shard's loop that had work looks for more before it sleeps; 0 sleeps at once. */
+    public Transport(TransportConfig config, SocketIo io, int shardCount, int spinUs) {
         this.config = config;
-        boolean hasEpoll = Epoll.isAvailable();
-        IoHandlerFactory io = hasEpoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();
-        serverType = hasEpoll ? EpollServerSocketChannel.class : NioServerSocketChannel.class;
-        acceptor = new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("hermod-accept"), io);
-        loops = new MultiThreadIoEventLoopGroup(shardCount, new DefaultThreadFactory("hermod-shard"), io);
+        this.io = io;
+        acceptor = new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("hermod-accept"), io.loops());
+        loops = new MultiThreadIoEventLoopGroup(
+                shardCount,
+                new DefaultThreadFactory("hermod-shard"),
+                spinUs == 0
+                        ? io.loops()
+                        : SpinningIoHandler.factory(io.loops(), TimeUnit.MICROSECONDS.toNanos(spinUs)));
         for (int i = 0; i < shardCount; i++) {
             shardLoops.add((EventLoop) loops.next());
         }
@@ -82,9 +80,10 @@ public final class Transport implements AutoCloseable {
      * @throws IOException with a sentence that names the address and what is wrong with it.
      */
     public InetSocketAddress listen(int port, boolean isWebSocket) throws IOException {
+        int burstBytes = io.burstBytes(config.socketBurstBytes());
         ServerBootstrap bootstrap = new ServerBootstrap()
                 .group(acceptor, loops)
-                .channel(serverType)
+                .channel(io.serverType())
                 .option(ChannelOption.SO_BACKLOG, BACKLOG)
                 .option(ChannelOption.SO_REUSEADDR, true)
                 .childOption(ChannelOption.TCP_NODELAY, true)
@@ -93,8 +92,7 @@ public final class Transport implements AutoCloseable {
                         ChannelOption.RECVBUF_ALLOCATOR,
                         new AdaptiveRecvByteBufAllocator(RECEIVE_BYTES_MIN, RECEIVE_BYTES_FIRST, RECEIVE_BYTES_MAX))
                 .childOption(
-                        ChannelOption.WRITE_BUFFER_WATER_MARK,
-                        new WriteBufferWaterMark(config.socketBurstBytes() / 2, config.socketBurstBytes()))
+                        ChannelOption.WRITE_BUFFER_WATER_MARK, new WriteBufferWaterMark(burstBytes / 2, burstBytes))
                 .childHandler(new ConnectionPipeline(shards, config, isWebSocket));
         try {
             Channel listener = bootstrap
@@ -113,7 +111,12 @@ public final class Transport implements AutoCloseable {
 
     /** The allocator of all buffers: Netty's pooled one. */
     public static ByteBufAllocator allocator() {
-        return io.netty.buffer.PooledByteBufAllocator.DEFAULT;
+        return PooledByteBufAllocator.DEFAULT;
+    }
+
+    /** How sockets are read and written; any thread. */
+    public TransportConfig.Io io() {
+        return io.kind();
     }
 
     /** Open sockets; any thread. */

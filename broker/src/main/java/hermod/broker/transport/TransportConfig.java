@@ -10,6 +10,12 @@ import java.util.regex.Pattern;
 /** Where the broker listens and what a stranger may cost it. Immutable. */
 public record TransportConfig(
         @Setting(
+                text =
+                        "How sockets are read and written: auto takes epoll where there is one and NIO otherwise. One that this machine can't do stops the "
+                                + "start. io_uring is worth a trial where system calls are dear; measure first.")
+        Io io,
+
+        @Setting(
                 min = 1,
                 max = 255,
                 text = "IP address to listen on, or localhost. Anything but loopback needs allow-plaintext as well.")
@@ -81,8 +87,16 @@ public record TransportConfig(
                 max = 1_048_576,
                 text =
                         "Bytes handed to a socket at a time. What is handed over can't be overtaken by URGENT any more; too little costs a system "
-                                + "call for every few events.")
+                                + "call for every few events. With io_uring at least 1MiB, whatever is said here.")
         int socketBurstBytes) {
+
+    /** The interface of the operating system, or of the JDK, to sockets. */
+    public enum Io {
+        AUTO,
+        EPOLL,
+        IO_URING,
+        NIO
+    }
 
     private static final Pattern IP = Pattern.compile("[0-9.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*");
 
@@ -100,6 +114,7 @@ public record TransportConfig(
 
     public static TransportConfig defaults() {
         return new TransportConfig(
+                Io.AUTO,
                 "127.0.0.1",
                 false,
                 7400,

@@ -26,6 +26,8 @@ class ServeEndToEndTest {
     @TempDir
     private Path dir;
 
+    private List<String> javaFlags = List.of();
+
     @Test
     void itSaysOneLineWhenItIsReadyAndEndsWithZeroWhenItIsAskedTo() throws Exception {
         for (String signal : List.of("TERM", "INT")) {
@@ -74,6 +76,27 @@ class ServeEndToEndTest {
     }
 
     @Test
+    void aWayToSocketsThatTheMachineLacksIsOneSentenceAndAutoGoesOn() throws Exception {
+        javaFlags = List.of("-Dio.netty.transport.noNative=true");
+        for (String io : List.of("epoll", "io_uring")) {
+            Path file = Files.writeString(dir.resolve("hermod.yaml"), "transport:\n  io: " + io + "\n");
+            assertThat(failure("--config", file.toString(), "--data", dir.toString()))
+                    .isEqualTo(1);
+            assertThat(err())
+                    .hasLineCount(1)
+                    .contains(
+                            "transport.io is " + io + ", which this machine can't do (", "noNative", "takes nio here");
+        }
+        Process process = serve("--data", dir.resolve("data").toString());
+        try (BufferedReader out = lines(process)) {
+            assertThat(out.readLine()).as(err()).startsWith("ready ");
+            assertThat(err()).contains("sockets: io=nio");
+        } finally {
+            process.destroyForcibly().waitFor();
+        }
+    }
+
+    @Test
     void aWrongFlagIsUsage() throws Exception {
         assertThat(failure("--ws-port", "65536")).isEqualTo(2);
         assertThat(err()).isEqualTo("hermod: --ws-port is 65536; it must be a whole number from 0 to 65535.\n");
@@ -98,11 +121,9 @@ class ServeEndToEndTest {
                 System.getProperty("hermod.test.java", "java"),
                 "--add-opens",
                 "java.base/jdk.internal.misc=ALL-UNNAMED",
-                "-Xmx128m",
-                "-cp",
-                System.getProperty("java.class.path"),
-                "hermod.broker.BrokerMain",
-                "serve"));
+                "-Xmx128m"));
+        command.addAll(javaFlags);
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), "hermod.broker.BrokerMain", "serve"));
         List<String> given = List.of(arguments);
         for (String port : List.of("--port", "--ws-port", "--admin-port")) {
             if (!given.contains(port)) {

@@ -9,6 +9,7 @@ import hermod.broker.topic.Batching;
 import hermod.broker.topic.ChannelPolicies;
 import hermod.broker.topic.ChannelPolicy;
 import hermod.broker.topic.Durability;
+import hermod.broker.transport.TransportConfig;
 import hermod.protocol.Priority;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -132,6 +133,18 @@ class ConfigReaderTest {
                 .isEqualTo(ms);
     }
 
+    @ParameterizedTest
+    @CsvSource({"50us, 50", "1ms, 1000", "75, 75", "0, 0"})
+    void aShortDurationIsInMicroseconds(String text, int us) throws Exception {
+        assertThat(read("shard:\n  spin-us: " + text + "\n").shard().spinUs()).isEqualTo(us);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"auto, AUTO", "io_uring, IO_URING", "io-uring, IO_URING", "EPOLL, EPOLL", "nio, NIO"})
+    void theWayToSocketsIsAName(String text, TransportConfig.Io io) throws Exception {
+        assertThat(read("transport:\n  io: " + text + "\n").transport().io()).isEqualTo(io);
+    }
+
     @Test
     void aDurationThatDoesNotComeOutWholeIsRefused() {
         assertThat(problems("topic:\n  idle-seconds: 1500ms\n"))
@@ -176,6 +189,8 @@ class ConfigReaderTest {
     @ValueSource(
             strings = {
                 "shard:\n  ring-capacity-bytes: 3MiB\n",
+                "shard:\n  spin-us: 1s\n",
+                "transport:\n  io: kqueue\n",
                 "topic:\n  chunk-bytes: 100000\n",
                 "shard:\n  ring-capacity-bytes: 1MiB\n",
                 "transport:\n  payload-limit-bytes: 1MiB\n",

@@ -230,7 +230,7 @@ class DispatchTest {
     }
 
     private static ShardConfig config() {
-        return new ShardConfig(2, 64 * 1024, 1_024);
+        return new ShardConfig(2, 64 * 1024, 1_024, 0);
     }
 
     @AfterEach

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 
 class OutgoingTest {
     private final ArrayDeque<Runnable> tasks = new ArrayDeque<>();
-    private final Shard shard = new Shard(0, new ShardConfig(1, 64 * 1024, 1_000_000));
+    private final Shard shard = new Shard(0, new ShardConfig(1, 64 * 1024, 1_000_000, 0));
     private final Outgoing outgoing = new Outgoing(shard, new ShardMetrics(1, 2, 64));
     private final ByteBuf record = Unpooled.buffer(8);
     private int sent;
@@ -23,6 +23,11 @@ class OutgoingTest {
 
     @BeforeEach
     void start() {
+        start(shard);
+        tasks.remove().run();
+    }
+
+    private void start(Shard shard) {
         shard.start(tasks::addLast, new RingHandler() {
             @Override
             public void onRecord(int recordType, ByteBuf in, int at, int bytes) {
@@ -38,7 +43,6 @@ class OutgoingTest {
             @Override
             public void onTick() {}
         });
-        tasks.remove().run();
     }
 
     private ByteBuf next() {
@@ -66,6 +70,37 @@ class OutgoingTest {
         for (int i = 0; i < 10_000; i++) {
             assertThat(outgoing.send(Priority.NORMAL, 1, next())).isTrue();
         }
+        receiveAll();
+    }
+
+    @Test
+    void anUnhurriedRecordWakesTheOtherShardOnlyWhenToldTo() throws Exception {
+        Shard other = new Shard(1, new ShardConfig(2, 64 * 1024, 1_000, 0));
+        Outgoing toOther = new Outgoing(other, new ShardMetrics(1, 2, 64));
+        start(other);
+        Thread itsThread = new Thread(tasks.remove());
+        itsThread.start();
+        itsThread.join();
+        toOther.wake();
+        assertThat(tasks).isEmpty();
+        assertThat(toOther.sendUnhurried(Priority.HIGH, 1, next())).isTrue();
+        assertThat(toOther.sendUnhurried(Priority.HIGH, 1, next())).isTrue();
+        assertThat(tasks).isEmpty();
+        toOther.wake();
+        assertThat(tasks).hasSize(1);
+        tasks.remove().run();
+        assertThat(received).isEqualTo(2);
+        toOther.wake();
+        assertThat(tasks).isEmpty();
+    }
+
+    @Test
+    void anUnhurriedRecordFindsRoomOrWaitsLikeAnyOther() {
+        fillRing();
+        for (int i = 0; i < Outgoing.WAITING_COUNT_MAX; i++) {
+            assertThat(outgoing.sendUnhurried(Priority.NORMAL, 1, next())).isTrue();
+        }
+        assertThat(outgoing.sendUnhurried(Priority.NORMAL, 1, record)).isFalse();
         receiveAll();
     }
 

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Timeout;
 class ShardTest {
     private final ArrayDeque<Runnable> tasks = new ArrayDeque<>();
     private final List<String> calls = new ArrayList<>();
-    private final Shard shard = new Shard(3, new ShardConfig(1, 64 * 1024, 8));
+    private final Shard shard = new Shard(3, new ShardConfig(1, 64 * 1024, 8, 0));
     private final ByteBuf record = Unpooled.buffer().writeLongLE(1);
 
     /** Writes down what it is called for. */
