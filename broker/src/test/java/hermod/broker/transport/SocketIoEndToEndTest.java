@@ -154,7 +154,7 @@ class SocketIoEndToEndTest {
     @ParameterizedTest
     @MethodSource("each")
     void aSubscriberThatStopsReadingIsClosedAndTheOthersGetAll(Io io, int spinUs) throws Exception {
-        OutboxConfig small = new OutboxConfig(512 * 1024, 64 * 1024);
+        OutboxConfig small = new OutboxConfig(512 * 1024, 64 * 1024, 256 * 1024);
         try (BrokerUnderTest broker = setup(io, spinUs).outbox(small).start()) {
             RawClient stalled = broker.client("stalled", UNLIMITED);
             RawClient lively = broker.client("lively", UNLIMITED);
