@@ -82,7 +82,6 @@ public final class Dispatch implements RingHandler {
     private final Publisher publisher;
     private final Long2ObjectHashMap<Party> parties = new Long2ObjectHashMap<>();
     private final ArrayList<Party> withOutcomes = new ArrayList<>();
-    private final ArrayList<Party> writingOutcomes = new ArrayList<>();
     private final ByteBuf scratch = Unpooled.buffer(1024);
     private final PublishedFrame published = new PublishedFrame();
     private final Set<String> loggedDefects = new HashSet<>();
@@ -268,12 +267,10 @@ public final class Dispatch implements RingHandler {
             fanout.reportFull();
             flushes.flushAll();
             // Subscribers first, then those who published to them.
-            writingOutcomes.addAll(withOutcomes);
-            withOutcomes.clear();
-            for (int i = 0; i < writingOutcomes.size(); i++) {
-                writingOutcomes.get(i).writeOutcomes();
+            for (int i = 0; i < withOutcomes.size(); i++) {
+                withOutcomes.get(i).writeOutcomes();
             }
-            writingOutcomes.clear();
+            withOutcomes.clear();
             flushes.flushAll();
         } catch (RuntimeException | AssertionError | OutOfMemoryError defect) {
             onDefect(defect);
