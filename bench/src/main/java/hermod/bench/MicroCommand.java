@@ -40,7 +40,7 @@ import picocli.CommandLine.Parameters;
         description = "Measures the parts of the path alone, in ns for each event, frame or record; needs no broker.",
         footerHeading = "%n",
         footer = {
-            "  hermod-bench micro                     all of them, about 12 minutes",
+            "  hermod-bench micro                     all of them, about 10 minutes",
             "  hermod-bench micro shard --gc --quick  the way through a whole shard, roughly, with the bytes it allocates",
             "  hermod-bench micro --stress            jcstress: what two threads share without a lock; fails on a forbidden outcome"
         })

@@ -11,7 +11,12 @@ import org.openjdk.jcstress.annotations.Outcome;
 import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.I_Result;
 
-/** {@code Shard.wake} against the turn that begins: sleeper and waker never miss each other. */
+/**
+ * {@code Shard.wake} against the turn that begins: sleeper and waker never miss each other.
+ *
+ * <p>Two things see to it, and on x86 each is enough: the fence in {@code wake}, and the turn's last look at the rings, which finds a record that is claimed and not committed. Without both, one state in ten thousand is the
+ * forbidden one.
+ */
 @JCStressTest
 @Description("A record is offered to a shard that is just waking up and looks at its rings.")
 @Outcome(id = "1", expect = ACCEPTABLE, desc = "The turn took the record, or another wake-up is on its way.")
