@@ -4,6 +4,7 @@ import hermod.bench.load.BenchFailure;
 import hermod.bench.load.BenchFailure.Kind;
 import hermod.bench.micro.MicroProgress;
 import hermod.bench.micro.MicroTable;
+import hermod.bench.micro.ShardThreads;
 import hermod.bench.report.Origin;
 import hermod.bench.stress.StressRun;
 import java.io.IOException;
@@ -146,8 +147,11 @@ final class MicroCommand implements Callable<Integer> {
                 .shouldFailOnError(true)
                 .jvmArgsAppend(
                         "-Dlogback.configurationFile=hermod/bench/logback.xml",
-                        // As the broker is started, whatever this JVM was given: a look-out for leaks costs 10 µs a buffer.
-                        "-Dio.netty.leakDetection.level=disabled")
+                        // As the broker is started, whatever this JVM was given: a look-out for leaks costs 10 µs a
+                        // buffer.
+                        "-Dio.netty.leakDetection.level=disabled",
+                        "-Djmh.executor=CUSTOM",
+                        "-Djmh.executor.class=" + ShardThreads.class.getName())
                 .forks(isQuick ? 1 : 2)
                 .warmupIterations(isQuick ? 3 : 5)
                 .measurementIterations(isQuick ? 3 : 5)

@@ -115,7 +115,9 @@ class BenchMainTest {
         out.reset();
 
         assertThat(run("micro", "parsepublish", "--quick", "--gc")).isZero();
-        assertThat(out()).containsPattern("CodecBench.parsePublish +[0-9,]+\\.[0-9]").contains("B/op", "commit");
+        assertThat(out())
+                .containsPattern("CodecBench.parsePublish +[0-9,]+\\.[0-9]")
+                .contains("B/op", "commit");
     }
 
     @ParameterizedTest
