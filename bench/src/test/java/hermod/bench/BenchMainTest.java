@@ -48,9 +48,9 @@ class BenchMainTest {
     void helpListsEveryScenarioAndMarksThoseThatAreComing() {
         assertThat(run("--help")).isZero();
 
-        assertThat(out()).contains("pingpong", "rate", "flood", "fanout", "trace", "fuzz", "Exit codes");
+        assertThat(out()).contains("pingpong", "rate", "flood", "fanout", "trace", "fuzz", "micro", "Exit codes");
         for (String coming :
-                new String[] {"topics", "idle", "priority", "slow", "durable", "crash", "chaos", "micro", "compare"}) {
+                new String[] {"topics", "idle", "priority", "slow", "durable", "crash", "chaos", "compare"}) {
             assertThat(out()).containsPattern(coming + " +\\(coming\\)");
         }
     }
@@ -103,6 +103,27 @@ class BenchMainTest {
         String arguments = line.contains("--server") ? line : line + " --server 127.0.0.1:1";
 
         int exitCode = run(arguments.split(" "));
+
+        assertMistake(exitCode, "");
+        assertThat(exitCode).isEqualTo(2);
+    }
+
+    @Test
+    void microListsItsBenchmarksAndMeasuresTheOneThatIsNamed() {
+        assertThat(run("micro", "--list")).isZero();
+        assertThat(out()).contains("ShardBench.eventAlone", "RingBench.recordOfABatch", "CodecBench.parsePublish");
+        out.reset();
+
+        assertThat(run("micro", "parsepublish", "--quick", "--gc")).isZero();
+        assertThat(out())
+                .containsPattern("CodecBench.parsePublish +[0-9,]+\\.[0-9]")
+                .contains("B/op", "commit");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"micro nosuch", "micro (", "micro --colour", "micro --stress --gc", "micro --stress ("})
+    void aMicroBenchmarkThatIsNotThereIsUsage(String line) {
+        int exitCode = run(line.split(" "));
 
         assertMistake(exitCode, "");
         assertThat(exitCode).isEqualTo(2);

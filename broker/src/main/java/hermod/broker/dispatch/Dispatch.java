@@ -82,7 +82,6 @@ public final class Dispatch implements RingHandler {
     private final Publisher publisher;
     private final Long2ObjectHashMap<Party> parties = new Long2ObjectHashMap<>();
     private final ArrayList<Party> withOutcomes = new ArrayList<>();
-    private final ArrayList<Party> writingOutcomes = new ArrayList<>();
     private final ByteBuf scratch = Unpooled.buffer(1024);
     private final PublishedFrame published = new PublishedFrame();
     private final Set<String> loggedDefects = new HashSet<>();
@@ -271,16 +270,23 @@ public final class Dispatch implements RingHandler {
             for (Outgoing each : outgoing) {
                 each.wake();
             }
-            writingOutcomes.addAll(withOutcomes);
-            withOutcomes.clear();
-            for (int i = 0; i < writingOutcomes.size(); i++) {
-                writingOutcomes.get(i).writeOutcomes();
-            }
-            writingOutcomes.clear();
+            writeOutcomes();
             flushes.flushAll();
         } catch (RuntimeException | AssertionError | OutOfMemoryError defect) {
             onDefect(defect);
         }
+    }
+
+    /** Also of those that are added meanwhile. One that fails must not keep the others from theirs. */
+    private void writeOutcomes() {
+        for (int i = 0; i < withOutcomes.size(); i++) {
+            try {
+                withOutcomes.get(i).writeOutcomes();
+            } catch (RuntimeException | AssertionError | OutOfMemoryError defect) {
+                onDefect(defect);
+            }
+        }
+        withOutcomes.clear();
     }
 
     @Override

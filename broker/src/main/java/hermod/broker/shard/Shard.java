@@ -114,7 +114,7 @@ public final class Shard {
     /** Makes sure that a turn follows soon; any thread. Many calls before it cost one wake-up. */
     public void wake() {
         // The record's commit must not be seen later than this look: a turn that has just begun would miss it, and
-        // nobody be woken.
+        // nobody be woken. (The turn's last look at the rings would find its claim; WakeStress fails without both.)
         VarHandle.fullFence();
         if (!isWoken.get() && isWoken.compareAndSet(false, true)) {
             execute(wakeTask);
