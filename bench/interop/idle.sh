@@ -12,6 +12,7 @@ for n in ${@:-relay netty hermod nats redis mosquitto}; do
   installed $n || continue
   start_peer $n || continue
   # touch the server once first, so that lazily loaded code is not charged to the connections
+  export HERMOD_TOKEN=${TOKEN[$n]:-}
   timeout 20 ./loadgen flood --proto ${PROTO[$n]} --port ${PORT[$n]} --subs 50 --window 50 --secs 1 --warm 0 >/dev/null 2>&1; sleep 1
   timeout 60 nice -n "${NICE:-0}" ./loadgen idle --subs "$N" --proto ${PROTO[$n]} --port ${PORT[$n]} --pid ${PID[$n]} 2>>"$OUT.err" | sed "s/^/lane=$n /" | tee -a "$OUT" |
     sed 's/[^ ]*=//g' | awk '{printf "| %s | %d | %d | %d | %.1f | %d | %.0f | %.1f |\n", $1, $5, $6, $7, $8, $10, $11, $12}'

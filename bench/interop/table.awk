@@ -9,6 +9,7 @@ function us(x) { return x >= 1e4 ? sprintf("%.0f ms", x / 1e3) : x >= 1000 ? spr
 function miss(key) { return sprintf("%d / %d / %d", worst(key, "lost"), worst(key, "refused"), worst(key, "unacked")) }
 function worst(key, m,   i, w) { for (i = 1; i <= cnt[key]; i++) if (v[key, i, m] + 0 > w + 0) w = v[key, i, m]; return w + 0 }
 function ratio(a, b) { return b > 0 ? sprintf("%.2f", a / b) : "-" }
+/^#/ { next }
 { w = l = ""; delete f
   for (i = 1; i <= NF; i++) { k = index($i, "="); if (k) f[substr($i, 1, k - 1)] = substr($i, k + 1) }
   w = f["workload"]; l = f["lane"]; key = w SUBSEP l
