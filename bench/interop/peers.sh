@@ -1,5 +1,6 @@
 # peers.sh - sourced by compare.sh and durable.sh: starts and stops the peers on loopback, by pid.
 # Configuration files, logs and data live in one scratch directory ($RUN), removed at exit.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # where Debian puts servers, and an ordinary user's path ends before
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 HERMOD=${HERMOD:-$HERE/../../broker/bin/hermod} # the broker's launcher
 RUN=$(mktemp -d "${TMPDIR:-/tmp}/interop-peers.XXXXXX")

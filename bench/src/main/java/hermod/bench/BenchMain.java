@@ -1,5 +1,6 @@
 package hermod.bench;
 
+import hermod.bench.compare.CompareCommand;
 import hermod.bench.load.BenchFailure;
 import hermod.bench.scenario.Flood;
 import hermod.bench.scenario.Fuzz;
@@ -37,7 +38,7 @@ public final class BenchMain implements Runnable {
             List.of(new PingPong(), new Rate(), Flood.oneToOne(), Flood.fanout(), new TraceReplay(), new Fuzz());
 
     private static final List<String> COMING =
-            List.of("topics", "idle", "priority", "slow", "durable", "crash", "chaos", "micro", "compare");
+            List.of("topics", "idle", "priority", "slow", "durable", "crash", "chaos", "micro");
 
     @Spec
     @SuppressWarnings("NullAway.Init") // set by picocli
@@ -63,6 +64,9 @@ public final class BenchMain implements Runnable {
         for (Scenario scenario : SCENARIOS) {
             command.addSubcommand(scenario.name(), ScenarioCommand.commandLine(scenario, List.of(arguments), out, err));
         }
+        command.addSubcommand(
+                "compare",
+                CompareCommand.commandLine(SourceTree.root(), BrokerProcess.LOAD_RIGHTS, List.of(arguments), out, err));
         for (String name : COMING) {
             command.addSubcommand(name, ComingCommand.commandLine(name, err));
         }

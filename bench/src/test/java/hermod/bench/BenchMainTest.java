@@ -50,7 +50,7 @@ class BenchMainTest {
 
         assertThat(out()).contains("pingpong", "rate", "flood", "fanout", "trace", "fuzz", "Exit codes");
         for (String coming :
-                new String[] {"topics", "idle", "priority", "slow", "durable", "crash", "chaos", "micro", "compare"}) {
+                new String[] {"topics", "idle", "priority", "slow", "durable", "crash", "chaos", "micro"}) {
             assertThat(out()).containsPattern(coming + " +\\(coming\\)");
         }
     }

@@ -1,0 +1,162 @@
+package hermod.bench.compare;
+
+import hermod.bench.load.BenchFailure;
+import hermod.bench.load.BenchFailure.Kind;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+
+/**
+ * What to compare: valid, with every default filled in. Immutable.
+ *
+ * @param workloads in the order they run.
+ * @param lanes in the order they take turns.
+ * @param hermod the lanes of Hermod among them that are not the plain one, by name.
+ * @param named whether the lanes were asked for by name, so that a missing one is a mistake.
+ * @param scale factor on the measured time of each run.
+ * @param limitSeconds after which no further run starts.
+ */
+record CompareOptions(
+        List<Workload> workloads,
+        List<String> lanes,
+        Map<String, LaneSpec> hermod,
+        boolean named,
+        int rounds,
+        double scale,
+        int limitSeconds) {
+    static final int ROUNDS_MAX = 100;
+    static final double SCALE_MIN = 0.2;
+    static final double SCALE_MAX = 20;
+
+    /** What a run takes beside its measured time: connecting, draining, waiting for a quiet moment. */
+    private static final double RUN_EXTRA_SECONDS = 0.9;
+
+    /** Starting and warming up one lane of a JVM. */
+    private static final double JVM_LANE_SECONDS = 12;
+
+    private static final List<String> DEFAULT_LANES =
+            List.of(Lane.C_RELAY, Lane.NETTY_RELAY, "hermod", Lane.NATS, Lane.REDIS, "mosquitto:0");
+    private static final Pattern PEER =
+            Pattern.compile("relay|relay-spin|netty|netty-naive|netty-spin|nats|redis|mosquitto:[01]");
+
+    CompareOptions {
+        workloads = List.copyOf(workloads);
+        lanes = List.copyOf(lanes);
+        hermod = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(hermod));
+    }
+
+    /**
+     * @param peers comma-separated lanes, empty for all.
+     * @param specs of {@code --jdk} and {@code --lane}; they take the place of the plain lane {@code hermod} unless that is named in {@code peers}.
+     * @throws BenchFailure USAGE, with a sentence.
+     */
+    static CompareOptions of(
+            List<String> workloads, String peers, List<LaneSpec> specs, int rounds, double scale, int minutes) {
+        if (rounds < 1 || rounds > ROUNDS_MAX) {
+            throw usage("--rounds must be from 1 to " + ROUNDS_MAX + ", got " + rounds);
+        }
+        if (!(scale >= SCALE_MIN && scale <= SCALE_MAX)) {
+            throw usage("--scale must be from " + SCALE_MIN + " to " + SCALE_MAX + ", got " + scale);
+        }
+        if (minutes < 1) {
+            throw usage("--minutes must be at least 1, got " + minutes);
+        }
+        Map<String, LaneSpec> hermod = new LinkedHashMap<>();
+        for (LaneSpec spec : specs) {
+            if (hermod.put(spec.name(), spec) != null || spec.name().equals("hermod")) {
+                throw usage("two lanes are called " + spec.name() + "; name one with --lane");
+            }
+        }
+        return new CompareOptions(
+                workloadsOf(workloads), lanesOf(peers, hermod), hermod, !peers.isEmpty(), rounds, scale, minutes * 60);
+    }
+
+    private static List<Workload> workloadsOf(List<String> labels) {
+        List<Workload> workloads = new ArrayList<>();
+        for (String label : labels) {
+            Workload workload = Workload.named(label);
+            if (workload == null) {
+                throw usage("there is no workload " + label + "; there are " + String.join(", ", Workload.labels()));
+            }
+            workloads.add(workload);
+        }
+        return workloads.isEmpty() ? List.of(Workload.values()) : workloads;
+    }
+
+    private static List<String> lanesOf(String peers, Map<String, LaneSpec> hermod) {
+        List<String> lanes = new ArrayList<>();
+        List<String> asked = peers.isEmpty() ? DEFAULT_LANES : List.of(peers.split(","));
+        for (String one : asked) {
+            String lane = one.strip().equals("mosquitto") ? "mosquitto:0" : one.strip();
+            if (lane.equals("hermod")) {
+                // Where other lanes of Hermod are given, the plain one runs beside them only if somebody named it.
+                if (!peers.isEmpty() || hermod.isEmpty()) {
+                    lanes.add(lane);
+                }
+                lanes.addAll(hermod.keySet());
+            } else if (PEER.matcher(lane).matches()) {
+                lanes.add(lane);
+            } else {
+                throw usage("there is no peer " + lane
+                        + "; there are relay, netty, hermod, nats, redis, mosquitto (mosquitto:1 for QoS 1), and netty-naive,"
+                        + " netty-spin, relay-spin");
+            }
+        }
+        hermod.keySet().stream().filter(lane -> !lanes.contains(lane)).forEach(lanes::add);
+        if (lanes.stream().distinct().count() != lanes.size()) {
+            throw usage("--peers names a lane twice: " + peers);
+        }
+        return lanes;
+    }
+
+    /** The same without the lanes that are not here. */
+    CompareOptions without(List<String> missing) {
+        List<String> rest =
+                lanes.stream().filter(lane -> !missing.contains(lane)).toList();
+        return new CompareOptions(workloads, rest, hermod, named, rounds, scale, limitSeconds);
+    }
+
+    /** About how long it will take. */
+    int estimateSeconds() {
+        double perRound = 0;
+        for (Workload workload : workloads) {
+            perRound += (workload.seconds() * scale + RUN_EXTRA_SECONDS) * lanes.size();
+        }
+        long jvms = lanes.stream()
+                .filter(lane -> Lane.isHermod(lane) || lane.startsWith("netty"))
+                .count();
+        return (int) Math.min(limitSeconds, Math.ceil(perRound * rounds)) + (int) (jvms * JVM_LANE_SECONDS);
+    }
+
+    /** The command line of {@code compare.sh}. */
+    List<String> script(String raw) {
+        List<String> command = new ArrayList<>(List.of(
+                "bash",
+                "compare.sh",
+                "full",
+                "-p",
+                String.join(" ", lanes),
+                "-r",
+                Integer.toString(rounds),
+                "-t",
+                Integer.toString(limitSeconds),
+                "-x",
+                Double.toString(scale),
+                "-o",
+                raw));
+        workloads.forEach(workload -> command.add(workload.label()));
+        return command;
+    }
+
+    /** What {@code peers.sh} reads about the lanes of Hermod. */
+    Map<String, String> environment() {
+        List<String> lines = hermod.values().stream().map(LaneSpec::line).toList();
+        return Map.of("HERMOD_LANES", String.join("\n", lines));
+    }
+
+    private static BenchFailure usage(String sentence) {
+        return new BenchFailure(Kind.USAGE, sentence);
+    }
+}
