@@ -32,11 +32,13 @@ args() { # workload -> mode, options, measured seconds, warm-up seconds
     fan100-1k) A="flood --subs 100 --window 256 --size 1024" M=1.0 W=0.2 ;;
     fan1000-128) A="flood --subs 1000 --window 64 --size 128" M=1.2 W=0.3 ;;
     fan1000-1k) A="flood --subs 1000 --window 64 --size 1024" M=1.2 W=0.3 ;;
+    topics-one|topics-spread|topics-uniform|topics-zipf) A="topics --subs 100 --chans 10000 --window 1000 --pick ${1#topics-}" M=1.2 W=0.4 ;;
+    crossing) A="pingpong ${n:+${ADMIN[$n]:+--across ${ADMIN[$n]}}}" M=1.5 W=0.3 ;; # publisher and subscriber on two shards, where there are two
     *) echo "unknown workload $1" >&2; exit 2 ;;
   esac
   A="$A --secs $(awk "BEGIN{print $M*$SCALE}") --warm $W"
 }
-for w in $WL; do args "$w"; done # a wrong name is told before anything starts
+n=; for w in $WL; do args "$w"; done # a wrong name is told before anything starts
 proto_of() { local n=${1%:*} q=${1#*:}; [ "${PROTO[$n]}" = mqtt ] && [ "$q" = 1 ] && echo mqtt1 || echo "${PROTO[$n]}"; }
 busy() { awk 'NR==1{print $2+$3+$4+$7+$8+$9}' /proc/stat; }
 await_quiet() { # wait (out of a shared budget) for a moment in which the rest of the machine is nearly idle
@@ -56,8 +58,10 @@ for lane in $LANES; do n=${lane%:*}; [ -n "${PID[$n]:-}" ] && continue
       LG pingpong --proto "$(proto_of $n:$q)" --port ${PORT[$n]} --secs 1.5 --warm 0 >/dev/null; } ||
       LG flood --proto "$(proto_of $n:$q)" --port ${PORT[$n]} --window 100 --subs 4 --secs 1.5 --warm 0 >/dev/null; done ;; esac
   freeze "$n"; done
-done_runs=0 all_runs=$((ROUNDS * $(wc -w <<<"$WL") * $(wc -w <<<"$LANES")))
+runs_on() { case $1/$2 in crossing/hermod*) ;; crossing/*) return 1 ;; esac; } # workload lane: only Hermod tells its shards
+done_runs=0 all_runs=0; for w in $WL; do for lane in $LANES; do runs_on "$w" "$lane" && all_runs=$((all_runs + ROUNDS)); done; done
 for ((r = 1; r <= ROUNDS; r++)); do for w in $WL; do for lane in $LANES; do
+  runs_on "$w" "$lane" || continue
   n=${lane%:*}; args "$w"; thaw "$n"; await_quiet
   [ $((SECONDS - START)) -gt "$LIMIT" ] && { freeze "$n"; say "time limit reached in round $r"; [ -n "$TOLD" ] && echo "#limit round $r" >>"$OUT" || echo "# time limit reached in round $r"; break 3; }
   say "run $((++done_runs)) of $all_runs: round $r, $w, $lane"

@@ -18,7 +18,7 @@ function ratio(a, b) { return b > 0 ? sprintf("%.2f", a / b) : "-" }
   if (!("p50" in f)) { err[key] = f["error"]; next }
   c = ++cnt[key]; for (m in f) v[key, c, m] = f[m]
   q[key, c] = (f["foreign"] < 0.25); quiet[key] += q[key, c] }
-END { for (x = 1; x <= nw; x++) { w = W[x]; base = w SUBSEP "relay"; lat = (w ~ /^(ping|rate)/)
+END { for (x = 1; x <= nw; x++) { w = W[x]; base = w SUBSEP "relay"; lat = (w ~ /^(ping|rate|crossing)/)
   print "\n**" w "**\n"
   if (lat) { print "| peer | p50 us | p90 | p99 | p99.9 | x floor p50 | x floor p99 | lost / refused / unacked | broker CPU s per M deliveries | quiet runs |"; print "|---|---|---|---|---|---|---|---|---|---|" }
   else { print "| peer | messages/s | deliveries/s | x floor | p50 in queue | lost / refused / unacked | broker CPU s per M deliveries | broker cores | gen cores | quiet runs |"; print "|---|---|---|---|---|---|---|---|---|---|" }

@@ -38,6 +38,7 @@ record CompareOptions(
 
     private static final List<String> DEFAULT_LANES =
             List.of(Lane.C_RELAY, Lane.NETTY_RELAY, "hermod", Lane.NATS, Lane.REDIS, "mosquitto:0");
+
     private static final Pattern PEER =
             Pattern.compile("relay|relay-spin|netty|netty-naive|netty-spin|nats|redis|mosquitto:[01]");
 
@@ -63,14 +64,20 @@ record CompareOptions(
         if (minutes < 1) {
             throw usage("--minutes must be at least 1, got " + minutes);
         }
+        List<Workload> chosen = workloadsOf(workloads);
+        List<LaneSpec> all = new ArrayList<>(specs);
+        if (chosen.contains(Workload.CROSSING) && specs.stream().noneMatch(LaneSpec::hasShards)) {
+            all.add(LaneSpec.withShards("hermod" + Goal.ONE_SHARD, 1));
+            all.add(LaneSpec.withShards("hermod" + Goal.TWO_SHARDS, 2));
+        }
         Map<String, LaneSpec> hermod = new LinkedHashMap<>();
-        for (LaneSpec spec : specs) {
+        for (LaneSpec spec : all) {
             if (hermod.put(spec.name(), spec) != null || spec.name().equals("hermod")) {
                 throw usage("two lanes are called " + spec.name() + "; name one with --lane");
             }
         }
         return new CompareOptions(
-                workloadsOf(workloads), lanesOf(peers, hermod), hermod, !peers.isEmpty(), rounds, scale, minutes * 60);
+                chosen, lanesOf(peers, hermod, chosen), hermod, !peers.isEmpty(), rounds, scale, minutes * 60);
     }
 
     private static List<Workload> workloadsOf(List<String> labels) {
@@ -82,10 +89,13 @@ record CompareOptions(
             }
             workloads.add(workload);
         }
-        return workloads.isEmpty() ? List.of(Workload.values()) : workloads;
+        return workloads.isEmpty() ? Workload.usual() : workloads;
     }
 
-    private static List<String> lanesOf(String peers, Map<String, LaneSpec> hermod) {
+    private static List<String> lanesOf(String peers, Map<String, LaneSpec> hermod, List<Workload> workloads) {
+        if (peers.isEmpty() && workloads.equals(List.of(Workload.CROSSING))) {
+            return List.copyOf(hermod.keySet()); // no other broker tells its shards
+        }
         List<String> lanes = new ArrayList<>();
         List<String> asked = peers.isEmpty() ? DEFAULT_LANES : List.of(peers.split(","));
         for (String one : asked) {

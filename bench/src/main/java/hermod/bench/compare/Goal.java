@@ -32,6 +32,11 @@ record Goal(String workload, String what, Sense sense, double bound, String unit
         double of(Comparison comparison, String lane);
     }
 
+    /** How the names of the two lanes that {@code crossing} compares end. */
+    static final String ONE_SHARD = "-1shard";
+
+    static final String TWO_SHARDS = "-2shards";
+
     /** The goals, in the order of the table. */
     static final List<Goal> ALL = all();
 
@@ -48,6 +53,9 @@ record Goal(String workload, String what, Sense sense, double bound, String unit
         throughput(goals, "fan1000-1k", 2.5, 0.8);
         cpu(goals, "flood-128", 0.22);
         cpu(goals, "fan100-128", 0.06);
+        topics(goals, "topics-uniform");
+        topics(goals, "topics-zipf");
+        goals.add(new Goal("crossing", "p50 above one shard's", Sense.AT_MOST, 10, "µs", Goal::aboveOneShard));
         return List.copyOf(goals);
     }
 
@@ -85,6 +93,31 @@ record Goal(String workload, String what, Sense sense, double bound, String unit
                 "s",
                 // µs a delivery are s a million of them
                 (comparison, lane) -> comparison.median(workload, lane, "cpu_us_per_deliv")));
+    }
+
+    /**
+     * Against one topic, and against one topic for each of the same 100 subscribers: what lies between the two is the price of 100 sockets instead of
+     * one, which the C relay pays as well.
+     */
+    private static void topics(List<Goal> goals, String workload) {
+        for (String other : List.of("topics-one", "topics-spread")) {
+            goals.add(new Goal(
+                    workload,
+                    "messages/s to " + other,
+                    Sense.AT_LEAST,
+                    0.75,
+                    "×",
+                    (comparison, lane) -> comparison.median(workload, lane, "msgs_s")
+                            / comparison.median(other, lane, "msgs_s")));
+        }
+    }
+
+    /** Of a lane with two shards, against the lane of the same name with one. */
+    private static double aboveOneShard(Comparison comparison, String lane) {
+        return lane.endsWith(TWO_SHARDS)
+                ? comparison.median("crossing", lane, "p50")
+                        - comparison.median("crossing", lane.replace(TWO_SHARDS, ONE_SHARD), "p50")
+                : Double.NaN;
     }
 
     private static Goal ratio(String workload, String key, String other, String name, Sense sense, double bound) {

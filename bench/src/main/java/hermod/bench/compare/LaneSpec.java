@@ -41,6 +41,15 @@ record LaneSpec(String name, String line) {
         return new LaneSpec(name, line.strip());
     }
 
+    /** A lane with so many shards. */
+    static LaneSpec withShards(String name, int shards) {
+        return new LaneSpec(name, name + "|SHARDS=" + shards);
+    }
+
+    boolean hasShards() {
+        return line.contains("|SHARDS=");
+    }
+
     /** A lane named after the JDK's version, {@code hermod-25}. */
     static LaneSpec onJdk(Path home) {
         Path absolute = home.toAbsolutePath().normalize();

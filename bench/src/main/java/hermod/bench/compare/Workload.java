@@ -14,7 +14,12 @@ enum Workload {
     FAN100_128("fan100-128", false, 1.2, "as fast as it goes, 1 to 100, 128 bytes"),
     FAN100_1K("fan100-1k", false, 1.2, "as fast as it goes, 1 to 100, 1,024 bytes"),
     FAN1000_128("fan1000-128", false, 1.5, "as fast as it goes, 1 to 1,000, 128 bytes"),
-    FAN1000_1K("fan1000-1k", false, 1.5, "as fast as it goes, 1 to 1,000, 1,024 bytes");
+    FAN1000_1K("fan1000-1k", false, 1.5, "as fast as it goes, 1 to 1,000, 1,024 bytes"),
+    TOPICS_ONE("topics-one", false, 1.6, "10,000 topics held by 100 subscribers; all messages to one topic"),
+    TOPICS_SPREAD("topics-spread", false, 1.6, "the same, each message to one of 100 topics, one of each subscriber"),
+    TOPICS_UNIFORM("topics-uniform", false, 1.6, "the same, each message to one of the 10,000, picked evenly"),
+    TOPICS_ZIPF("topics-zipf", false, 1.6, "the same, picked by Zipf's law with exponent 1"),
+    CROSSING("crossing", true, 1.8, "one message in flight between two shards; lanes hermod-1shard, hermod-2shards");
 
     private final String label;
     private final boolean isLatency;
@@ -50,6 +55,11 @@ enum Workload {
     /** What the rounds of a run are compared by. */
     String figure() {
         return isLatency ? "p50" : "deliv_s";
+    }
+
+    /** What runs when nobody names a workload: those the first goals are about. */
+    static List<Workload> usual() {
+        return List.of(values()).subList(0, TOPICS_ONE.ordinal());
     }
 
     static @Nullable Workload named(String label) {
