@@ -96,11 +96,20 @@ class BenchMainTest {
                 "trace --file /no/such/file",
                 "fuzz --size 30",
                 "fuzz --server 192.0.2.1:7400",
+                "compare kafka",
+                "compare --peers relay,kafka",
+                "compare --rounds 0",
+                "compare --scale 0",
+                "compare --minutes 0",
+                "compare --jdk /no/such/jdk",
+                "compare --lane fast",
+                "compare --lane hermod",
                 "rate --server nowhere",
                 "rate --server host:99999"
             })
     void anOptionThatMakesNoSenseIsToldInASentence(String line) {
-        String arguments = line.contains("--server") ? line : line + " --server 127.0.0.1:1";
+        String arguments =
+                line.contains("--server") || line.startsWith("compare") ? line : line + " --server 127.0.0.1:1";
 
         int exitCode = run(arguments.split(" "));
 

@@ -59,7 +59,7 @@ public final class CompareCommand implements Callable<Integer> {
     private String peers = "";
 
     @Option(names = "--rounds", paramLabel = "N", description = "Interleaved rounds (default 3).")
-    private int rounds = 3;
+    private @Nullable Integer rounds;
 
     @Option(
             names = "--jdk",
@@ -88,7 +88,12 @@ public final class CompareCommand implements Callable<Integer> {
             names = "--scale",
             paramLabel = "X",
             description = "Measure each run X times as long (default 1: about 1 s).")
-    private double scale = 1;
+    private @Nullable Double scale;
+
+    @Option(
+            names = "--quick",
+            description = "A first look: one round, half the time, short warm-up; four workloads if none is named.")
+    private boolean quick;
 
     @Option(names = "--minutes", paramLabel = "M", description = "Start no further run after M minutes (default 60).")
     private int minutes = 60;
@@ -125,8 +130,8 @@ public final class CompareCommand implements Callable<Integer> {
         List<LaneSpec> specs = new ArrayList<>();
         jdks.forEach(jdk -> specs.add(LaneSpec.onJdk(jdk)));
         lanes.forEach(lane -> specs.add(LaneSpec.parse(lane)));
-        CompareOptions asked =
-                CompareOptions.of(workloads == null ? List.of() : workloads, peers, specs, rounds, scale, minutes);
+        CompareOptions asked = CompareOptions.of(
+                quick, workloads == null ? List.of() : workloads, peers, specs, rounds, scale, minutes);
         Tools tools = Tools.find(root);
         String missing = tools.missingForBuild();
         if (missing != null) {

@@ -7,10 +7,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What to compare: valid, with every default filled in. Immutable.
  *
+ * @param quick whether warm-up is short.
  * @param workloads in the order they run.
  * @param lanes in the order they take turns.
  * @param hermod the lanes of Hermod among them that are not the plain one, by name.
@@ -19,6 +21,7 @@ import java.util.regex.Pattern;
  * @param limitSeconds after which no further run starts.
  */
 record CompareOptions(
+        boolean quick,
         List<Workload> workloads,
         List<String> lanes,
         Map<String, LaneSpec> hermod,
@@ -27,6 +30,8 @@ record CompareOptions(
         double scale,
         int limitSeconds) {
     static final int ROUNDS_MAX = 100;
+    static final int DEFAULT_ROUNDS = 3;
+    static final double QUICK_SCALE = 0.5;
     static final double SCALE_MIN = 0.2;
     static final double SCALE_MAX = 20;
 
@@ -35,6 +40,8 @@ record CompareOptions(
 
     /** Starting and warming up one lane of a JVM. */
     private static final double JVM_LANE_SECONDS = 12;
+
+    private static final double QUICK_JVM_LANE_SECONDS = 5;
 
     private static final List<String> DEFAULT_LANES =
             List.of(Lane.C_RELAY, Lane.NETTY_RELAY, "hermod", Lane.NATS, Lane.REDIS, "mosquitto:0");
@@ -54,7 +61,15 @@ record CompareOptions(
      * @throws BenchFailure USAGE, with a sentence.
      */
     static CompareOptions of(
-            List<String> workloads, String peers, List<LaneSpec> specs, int rounds, double scale, int minutes) {
+            boolean quick,
+            List<String> workloads,
+            String peers,
+            List<LaneSpec> specs,
+            @Nullable Integer roundsGiven,
+            @Nullable Double scaleGiven,
+            int minutes) {
+        int rounds = roundsGiven != null ? roundsGiven : quick ? 1 : DEFAULT_ROUNDS;
+        double scale = scaleGiven != null ? scaleGiven : quick ? QUICK_SCALE : 1;
         if (rounds < 1 || rounds > ROUNDS_MAX) {
             throw usage("--rounds must be from 1 to " + ROUNDS_MAX + ", got " + rounds);
         }
@@ -64,7 +79,7 @@ record CompareOptions(
         if (minutes < 1) {
             throw usage("--minutes must be at least 1, got " + minutes);
         }
-        List<Workload> chosen = workloadsOf(workloads);
+        List<Workload> chosen = workloadsOf(workloads, quick);
         List<LaneSpec> all = new ArrayList<>(specs);
         if (chosen.contains(Workload.CROSSING) && specs.stream().noneMatch(LaneSpec::hasShards)) {
             all.add(LaneSpec.withShards("hermod" + Goal.ONE_SHARD, 1));
@@ -77,10 +92,10 @@ record CompareOptions(
             }
         }
         return new CompareOptions(
-                chosen, lanesOf(peers, hermod, chosen), hermod, !peers.isEmpty(), rounds, scale, minutes * 60);
+                quick, chosen, lanesOf(peers, hermod, chosen), hermod, !peers.isEmpty(), rounds, scale, minutes * 60);
     }
 
-    private static List<Workload> workloadsOf(List<String> labels) {
+    private static List<Workload> workloadsOf(List<String> labels, boolean quick) {
         List<Workload> workloads = new ArrayList<>();
         for (String label : labels) {
             Workload workload = Workload.named(label);
@@ -89,7 +104,7 @@ record CompareOptions(
             }
             workloads.add(workload);
         }
-        return workloads.isEmpty() ? Workload.usual() : workloads;
+        return workloads.isEmpty() ? quick ? Workload.QUICK : Workload.usual() : workloads;
     }
 
     private static List<String> lanesOf(String peers, Map<String, LaneSpec> hermod, List<Workload> workloads) {
@@ -97,7 +112,7 @@ record CompareOptions(
             return List.copyOf(hermod.keySet()); // no other broker tells its shards
         }
         List<String> lanes = new ArrayList<>();
-        List<String> asked = peers.isEmpty() ? DEFAULT_LANES : List.of(peers.split(","));
+        List<String> asked = peers.isEmpty() ? DEFAULT_LANES : List.of(peers.split(",", -1));
         for (String one : asked) {
             String lane = one.strip().equals("mosquitto") ? "mosquitto:0" : one.strip();
             if (lane.equals("hermod")) {
@@ -125,7 +140,7 @@ record CompareOptions(
     CompareOptions without(List<String> missing) {
         List<String> rest =
                 lanes.stream().filter(lane -> !missing.contains(lane)).toList();
-        return new CompareOptions(workloads, rest, hermod, named, rounds, scale, limitSeconds);
+        return new CompareOptions(quick, workloads, rest, hermod, named, rounds, scale, limitSeconds);
     }
 
     /** About how long it will take. */
@@ -137,7 +152,8 @@ record CompareOptions(
         long jvms = lanes.stream()
                 .filter(lane -> Lane.isHermod(lane) || lane.startsWith("netty"))
                 .count();
-        return (int) Math.min(limitSeconds, Math.ceil(perRound * rounds)) + (int) (jvms * JVM_LANE_SECONDS);
+        return (int) Math.min(limitSeconds, Math.ceil(perRound * rounds))
+                + (int) (jvms * (quick ? QUICK_JVM_LANE_SECONDS : JVM_LANE_SECONDS));
     }
 
     /** The command line of {@code compare.sh}. */
@@ -145,7 +161,7 @@ record CompareOptions(
         List<String> command = new ArrayList<>(List.of(
                 "bash",
                 "compare.sh",
-                "full",
+                quick ? "quick" : "full",
                 "-p",
                 String.join(" ", lanes),
                 "-r",

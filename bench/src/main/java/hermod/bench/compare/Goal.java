@@ -107,8 +107,8 @@ record Goal(String workload, String what, Sense sense, double bound, String unit
                     Sense.AT_LEAST,
                     0.75,
                     "×",
-                    (comparison, lane) -> comparison.median(workload, lane, "msgs_s")
-                            / comparison.median(other, lane, "msgs_s")));
+                    (comparison, lane) ->
+                            comparison.median(workload, lane, "msgs_s") / comparison.median(other, lane, "msgs_s")));
         }
     }
 

@@ -57,6 +57,9 @@ enum Workload {
         return isLatency ? "p50" : "deliv_s";
     }
 
+    /** For a first look. */
+    static final List<Workload> QUICK = List.of(PINGPONG, RATE5K, FLOOD_128, FAN100_128);
+
     /** What runs when nobody names a workload: those the first goals are about. */
     static List<Workload> usual() {
         return List.of(values()).subList(0, TOPICS_ONE.ordinal());
