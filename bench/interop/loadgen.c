@@ -515,7 +515,7 @@ static void open_conn(conn *c, int idx, int ispub, int chan, int src) {
   c->fd = socket(AF_INET, SOCK_STREAM, 0); if (c->fd < 0) die("socket:%s", strerror(errno));
   int one = 1; setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   struct sockaddr_in a = { .sin_family = AF_INET };
-  if (src) { a.sin_addr.s_addr = htonl(0x7f000001 + src); if (bind(c->fd, (void *)&a, sizeof a)) die("bind:%s", strerror(errno)); }
+  if (src) { setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one); a.sin_addr.s_addr = htonl(0x7f000001 + src); if (bind(c->fd, (void *)&a, sizeof a)) die("bind:%s", strerror(errno)); }
   a.sin_port = htons(port); inet_pton(AF_INET, host, &a.sin_addr);
   if (connect(c->fd, (void *)&a, sizeof a)) die("connect:%s", strerror(errno));
   fcntl(c->fd, F_SETFL, O_NONBLOCK);

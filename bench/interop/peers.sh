@@ -54,7 +54,7 @@ lane_fields() { # lane: sets launcher, lane_env and lane_args
     *) read -ra w <<<"$f"; lane_args+=("${w[@]}") ;;
   esac; done
 }
-hermod() { local n=$1 launcher lane_env lane_args; shift; lane_fields "$n"; env "${lane_env[@]}" "$launcher" "$@"; }
+hermod() { local n=$1 launcher lane_env lane_args; shift; lane_fields "$n"; env "${lane_env[@]}" HERMOD_JAVA_OPTS= "$launcher" "$@"; } # a command, without the broker's flags
 start_hermod() { # lane data-directory: on free ports
   local i ready launcher lane_env lane_args; lane_fields "$1"
   hermod "$1" --version >/dev/null || return 1 # builds what is missing, so that the wait below is for the broker only

@@ -39,6 +39,8 @@ import picocli.CommandLine.Parameters;
             "Exit codes: 0 ok; 1 failed: a lane of Hermod lost, refused or reordered something, or with --goals one was missed; 2 usage; 3 no broker."
         })
 public final class CompareCommand implements Callable<Integer> {
+    private final List<String> usualWorkloads;
+    private final String usualPeers;
     private final List<String> arguments;
     private final @Nullable Path root;
     private final List<String> rights;
@@ -102,7 +104,15 @@ public final class CompareCommand implements Callable<Integer> {
     private boolean list;
 
     private CompareCommand(
-            @Nullable Path root, List<String> rights, List<String> arguments, PrintStream out, PrintStream err) {
+            List<String> usualWorkloads,
+            String usualPeers,
+            @Nullable Path root,
+            List<String> rights,
+            List<String> arguments,
+            PrintStream out,
+            PrintStream err) {
+        this.usualWorkloads = usualWorkloads;
+        this.usualPeers = usualPeers;
         this.root = root;
         this.rights = rights;
         this.arguments = arguments;
@@ -116,7 +126,21 @@ public final class CompareCommand implements Callable<Integer> {
      */
     public static CommandLine commandLine(
             @Nullable Path root, List<String> rights, List<String> arguments, PrintStream out, PrintStream err) {
-        return new CommandLine(new CompareCommand(root, rights, arguments, out, err));
+        return new CommandLine(new CompareCommand(List.of(), "", root, rights, arguments, out, err));
+    }
+
+    /** {@code hermod-bench topics}: the same command with the workloads of many topics, beside the C relay alone. */
+    public static CommandLine topics(
+            @Nullable Path root, List<String> rights, List<String> arguments, PrintStream out, PrintStream err) {
+        List<String> labels = Workload.TOPICS.stream().map(Workload::label).toList();
+        CommandLine command =
+                new CommandLine(new CompareCommand(labels, "relay,hermod", root, rights, arguments, out, err));
+        command.getCommandSpec()
+                .usageMessage()
+                .description(
+                        "10,000 topics on 100 subscribers, picked evenly and by Zipf's law, against one topic and against one topic"
+                                + " for each subscriber: the workloads topics-… of compare, whose options these are.");
+        return command;
     }
 
     @Override
@@ -131,7 +155,7 @@ public final class CompareCommand implements Callable<Integer> {
         jdks.forEach(jdk -> specs.add(LaneSpec.onJdk(jdk)));
         lanes.forEach(lane -> specs.add(LaneSpec.parse(lane)));
         CompareOptions asked = CompareOptions.of(
-                quick, workloads == null ? List.of() : workloads, peers, specs, rounds, scale, minutes);
+                quick, workloads == null ? usualWorkloads : workloads, peersOf(specs), specs, rounds, scale, minutes);
         Tools tools = Tools.find(root);
         String missing = tools.missingForBuild();
         if (missing != null) {
@@ -151,6 +175,13 @@ public final class CompareCommand implements Callable<Integer> {
         Path raw = rawFile(tools.folder());
         tools.script(options.script(raw.toString()), options.environment(), err::println);
         return report(read(raw), raw, notes);
+    }
+
+    private String peersOf(List<LaneSpec> specs) {
+        if (!peers.isEmpty() || usualPeers.isEmpty()) {
+            return peers;
+        }
+        return specs.isEmpty() ? usualPeers : Lane.C_RELAY; // the given lanes of Hermod come by themselves
     }
 
     private static CompareOptions withoutMissing(CompareOptions asked, Tools tools, List<String> notes) {

@@ -60,6 +60,9 @@ enum Workload {
     /** For a first look. */
     static final List<Workload> QUICK = List.of(PINGPONG, RATE5K, FLOOD_128, FAN100_128);
 
+    /** Of many topics. */
+    static final List<Workload> TOPICS = List.of(TOPICS_ONE, TOPICS_SPREAD, TOPICS_UNIFORM, TOPICS_ZIPF);
+
     /** What runs when nobody names a workload: those the first goals are about. */
     static List<Workload> usual() {
         return List.of(values()).subList(0, TOPICS_ONE.ordinal());
