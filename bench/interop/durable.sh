@@ -8,7 +8,7 @@ cd "$(dirname "$0")" || exit 1
 make -s || exit 1
 source ./peers.sh
 R=${1:-3}; [ "$R" -gt 5 ] && R=5
-LG() { timeout 30 nice -n "${NICE:-0}" ./loadgen "$@"; }
+LG() { HERMOD_TOKEN=${TOKEN[$n]:-} timeout 30 nice -n "${NICE:-0}" ./loadgen "$@"; }
 mkdir -p results; OUT=results/durable-$(date +%H%M%S).raw; : >"$OUT"
 F="${PERF_DISK:-$RUN}/fsyncbench.dat"
 LANES=; for n in hermod xadd-no xadd-everysec xadd-always js; do installed $n && LANES+="$n "; done

@@ -3,7 +3,7 @@
  * ADDING A PROTOCOL takes one `proto` entry, four small functions, under 150 lines:
  *
  *   hello(c)                      append the handshake bytes to c->out           (W() and WF() help)
- *   sub(c, chan)                  append the subscribe request to c->out
+ *   sub(c, chan)                  append the subscribe request to c->out; answered with an EV_SUBOK of its own
  *   pub(c, chan, seq, pay, n)     append one publish frame to c->out; seq counts publishes of this connection
  *   parse(c, p, n, ev)            look at n received bytes: return bytes used by ONE complete frame,
  *                                 0 = need more, -1 = protocol error (put a word in ev->err).  Set ev->kind:
@@ -14,15 +14,16 @@
  *                                 One frame that answers many publishes calls on_ack() and on_refused() itself, with ev->t.
  *   ackkey(seq)                   the 16-bit key under which publish `seq` will be acknowledged
  *   room(c), tick(c, t), bye(c)   may be NULL: may c publish one more now?  called about once a second; last words
+ *   submany(c, chan, step, n)     may be NULL: subscribe to n channels with fewer requests; c->subs must rise by n
  *
  * c->st[] is four words of private state per connection, c->hm is Hermod's.  Everything else (sockets, pacing, latency, windows,
  * loss and order checks, CPU accounting) is shared by all protocols, so that peers differ only by wire format.
  *
  * Payload (min 32 bytes): u64 intended send time (CLOCK_MONOTONIC ns) | u64 seq per (publisher) | u32 publisher
- * | u32 run id | u64 global number | filler.  Latency = arrival - INTENDED send time, so a stalled generator or
+ * | u32 run id | u64 global number | filler (topics: u32 channel | filler).  Latency = arrival - INTENDED send time, so a stalled generator or
  * broker is charged for every message it delayed (no coordinated omission).
  *
- * Modes: pingpong | rate | flood | ack | idle         see usage() below
+ * Modes: pingpong | rate | flood | topics | ack | idle         see usage() below
  * Output: one line of key=value pairs starting with RESULT.  acked = publishes acknowledged (a duplicate is one), refused = answered
  * with a refusal.  For protocols that owe every publish exactly one answer (hermod), unacked = published - acked - refused, and
  * odd = answers and deliveries that break what the protocol promises (must be 0).  A refused publish is not counted as lost.
@@ -90,11 +91,11 @@ typedef struct {
   void (*pub)(conn *, int, u64, const u8 *, size_t);
   ssize_t (*parse)(conn *, const u8 *, size_t, ev *);
   u32 (*ackkey)(u64);
-  int (*room)(conn *); void (*tick)(conn *, u64), (*bye)(conn *);
+  int (*room)(conn *); void (*tick)(conn *, u64), (*bye)(conn *), (*submany)(conn *, int, int, int);
 } proto;
 static int on_read(conn *);
 static void flush(conn *), on_ack(u32, u64), on_refused(u64, int, u64);
-static int nchan = 1, size = 128; static u32 runid;
+static int nchan = 1, size = 128, persub = 1, step = 1; static u32 runid; /* persub: topics of a subscriber, step apart */
 static u64 dups, clamped, odd, held; static u32 closecode; /* hermod's */
 
 static int qos = 0, replicas = 1, spin = 0;
@@ -124,7 +125,7 @@ static void nats_hello(conn *c) {
     "\"max_bytes\":2000000000,\"num_replicas\":%d}", replicas, replicas);
   WF(&c->out, "SUB _INBOX.%d.> 1\r\nPUB $JS.API.STREAM.CREATE.S%d _INBOX.%d.create %d\r\n%s\r\n", getpid(), replicas, getpid(), n, j);
 }
-static void nats_sub(conn *c, int ch) { WF(&c->out, "SUB c.%d 7\r\nPING\r\n", ch); }
+static void nats_sub(conn *c, int ch) { WF(&c->out, "SUB c.%d %d\r\nPING\r\n", ch, ch); }
 static void nats_pub(conn *c, int ch, u64 seq, const u8 *p, size_t n) {
   char h[96]; int l = is_js ? snprintf(h, sizeof h, "PUB c.%d _INBOX.%d.%u %zu\r\n", ch, getpid(), key16(seq), n)
                             : snprintf(h, sizeof h, "PUB c.%d %zu\r\n", ch, n);
@@ -194,7 +195,7 @@ static void mq_hello(conn *c) {
 }
 static void mq_sub(conn *c, int ch) {
   u8 b[64], *w = b; char t[16]; snprintf(t, 16, "c/%d", ch);
-  *w++ = 0; *w++ = 1; mq_str(&w, t); *w++ = qos; mq_send(c, 0x82, b, w - b, 0, 0);
+  u32 k = mq_key(ch); *w++ = k >> 8; *w++ = k; mq_str(&w, t); *w++ = qos; mq_send(c, 0x82, b, w - b, 0, 0);
 }
 static void mq_pub(conn *c, int ch, u64 seq, const u8 *p, size_t n) {
   u8 b[64], *w = b; char t[16]; snprintf(t, 16, "c/%d", ch); mq_str(&w, t);
@@ -222,7 +223,8 @@ static ssize_t mq_parse(conn *c, const u8 *p, size_t n, ev *e) {
 /* --- Hermod, version 1: see hermod.h for the bytes */
 struct hm {
   int welcome, opens, nopen, *from;          /* seen WELCOME; OPENs not answered yet; OPENs sent, and the first channel of each */
-  u32 *handle, subhandle, *lastid; u64 *lastoff, subnext, sublast; /* publisher: per channel; subscriber: its one topic */
+  u32 *handle, *lastid; u64 *lastoff;        /* by channel; of a subscriber by its own topics */
+  u32 *key, mask; int *val, known;           /* handle -> index into these: open addressing */
   u64 sent, pings, oldest, open[HM_SEQ_SPAN / 64]; /* publishes unanswered, as bits by id: none is HM_SEQ_SPAN behind another */
   u32 limit, ping_ms, silence_ms, window; u64 window_bytes; int64_t pinged;
 };
@@ -235,6 +237,14 @@ static void hm_ping(conn *c) {
   u8 b[24]; W(&c->out, b, hm_write_ping(b, (u32)c->hm->pings++, c->hm->pinged = hm_now()));
 }
 static void hm_open(conn *c, int type, u32 id, const u8 *body, size_t n) { u8 h[HM_HEAD]; hm_put_head(h, type, 0, 0, id, n); W(&c->out, h, HM_HEAD); W(&c->out, body, n); }
+static void hm_topics(struct hm *m, int n) { /* room for n topics */
+  m->handle = calloc(n, 4); m->lastid = calloc(n, 4); m->lastoff = calloc(n, 8);
+  for (m->mask = 4; m->mask < (u32)n * 2; m->mask *= 2);
+  m->key = calloc(m->mask, 4); m->val = calloc(m->mask--, sizeof *m->val);
+}
+static u32 hm_slot(struct hm *m, u32 handle) { u32 i = handle * 2654435769u >> 8 & m->mask; while (m->key[i] && m->key[i] != handle) i = (i + 1) & m->mask; return i; }
+static void hm_know(struct hm *m, u32 handle, int at) { u32 i = hm_slot(m, handle); if (!m->key[i]) m->known++; m->key[i] = m->handle[at] = handle; m->val[i] = at; }
+static int hm_chan(conn *c, u32 handle) { u32 i = hm_slot(c->hm, handle); return handle && c->hm->key[i] ? c->hm->val[i] : -1; }
 static void hm_hello_(conn *c) {
   struct hm *m = c->hm = calloc(1, sizeof *m); char dev[64];
   m->limit = HM_FIRST_LIMIT; m->ping_ms = 15000; m->silence_ms = 35000;
@@ -245,8 +255,9 @@ static void hm_hello_(conn *c) {
   u8 *b = malloc(hm_hello_room(&h)); size_t n = hm_write_hello(b, 1, &h);
   if (n > HM_FIRST_LIMIT) die("token-too-long");
   W(&c->out, b, n); free(b);
+  hm_topics(m, c->ispub ? nchan : persub);
   if (!c->ispub) return;
-  m->handle = calloc(nchan, 4); m->lastid = calloc(nchan, 4); m->lastoff = calloc(nchan, 8); m->from = calloc(nchan + 1, sizeof *m->from);
+  m->from = calloc(nchan + 1, sizeof *m->from);
   static u8 body[HM_FIRST_LIMIT]; u8 *w = body; /* behind HELLO, in frames that fit the first limit; request ids from 2 on */
   for (int ch = 0, k = 0; ch < nchan; ch++) {
     w = hm_put_topic(w, hm_topic(ch));
@@ -254,7 +265,14 @@ static void hm_hello_(conn *c) {
   }
   m->opens = m->nopen;
 }
-static void hm_sub(conn *c, int ch) { u8 b[300]; hm_open(c, HM_SUBSCRIBE, 1000000 + ch, b, hm_put_topic(b, hm_topic(ch)) - b); }
+static void hm_submany(conn *c, int ch, int by, int n) { /* as many names in a request as are allowed and fit; its id tells the first */
+  static u8 body[HM_FIRST_LIMIT]; u8 *w = body; int first = ch;
+  for (int i = 0, k = 0; i < n; i++, ch += by) {
+    w = hm_put_topic(w, hm_topic(ch));
+    if (i + 1 == n || ++k == 1000 || w > body + sizeof body - 512) { hm_open(c, HM_SUBSCRIBE, 1000000 + first, body, w - body); w = body; k = 0; first = ch + by; }
+  }
+}
+static void hm_sub(conn *c, int ch) { hm_submany(c, ch, 1, 1); }
 static int hm_room(conn *c) { /* 6.3: at most 1,024 sequence values from the oldest unanswered to the newest; and WELCOME's windows */
   struct hm *m = c->hm; u64 out;
   while (m->oldest < m->sent && !(m->open[m->oldest % HM_SEQ_SPAN / 64] >> (m->oldest & 63) & 1)) m->oldest++;
@@ -277,7 +295,6 @@ static int hm_answered(conn *c, u32 id) { /* the first answer to a publish that 
   if ((u32)m->sent - id - 1 >= HM_SEQ_SPAN || !(*w & bit)) { odd++; return 0; }
   *w &= ~bit; return 1;
 }
-static int hm_chan(conn *c, u32 handle) { for (int i = 0; i < nchan; i++) if (c->hm->handle[i] == handle) return i; return -1; }
 static void hm_said(const char *what, u32 id, hm_str m, u32 code) { fprintf(stderr, "hermod %s id=%u code=%u %.*s\n", what, id, code, (int)m.n, m.n ? (const char *)m.p : ""); }
 static ssize_t hm_parse(conn *c, const u8 *p, size_t n, ev *e) {
   struct hm *m = c->hm; hm_frame f; ssize_t len = hm_read_frame(p, n, m->limit, &f);
@@ -288,9 +305,9 @@ static ssize_t hm_parse(conn *c, const u8 *p, size_t n, ev *e) {
   switch (f.type) {
     case HM_EVENT: {
       hm_event v; if (hm_read_event(f.body, &v)) BAD("BAD_EVENT");
-      if (c->ispub || f.handle != m->subhandle) BAD("event-of-another-topic");
-      if (v.offset <= m->sublast || v.offset < m->subnext || f.id) odd++;
-      m->sublast = v.offset; e->kind = EV_MSG; e->pay = v.payload.p; e->len = v.payload.n; break;
+      int at = hm_chan(c, f.handle); if (c->ispub || at < 0) BAD("event-of-another-topic");
+      if (v.offset <= m->lastoff[at] || f.id) odd++; /* before the first one: the last that SUBSCRIBED excluded */
+      m->lastoff[at] = v.offset; e->kind = EV_MSG; e->pay = v.payload.p; e->len = v.payload.n; break;
     }
     case HM_PUBLISHED: {
       int nr, nx; if (!c->ispub || hm_read_published(f.body, &nr, &nx)) BAD("BAD_PUBLISHED");
@@ -325,19 +342,21 @@ static ssize_t hm_parse(conn *c, const u8 *p, size_t n, ev *e) {
       break;
     }
     case HM_SUBSCRIBED: case HM_OPENED: {
-      hm_results l = { 0 }; int from = 0; if (hm_read_results(f.body, &l)) BAD("BAD_RESULTS");
+      hm_results l = { 0 }; int from = 0, at = 0; if (hm_read_results(f.body, &l)) BAD("BAD_RESULTS");
       if (f.type == HM_OPENED) { /* answers to several requests may come in any order; results inside one, in the order asked */
         if (f.id < 2 || f.id - 2 >= (u32)m->nopen || m->handle[from = m->from[f.id - 2]]) BAD("opened-without-OPEN");
-      } else if (f.id != 1000000 + (u32)c->chan || l.n != 1) BAD("subscribed-without-SUBSCRIBE");
+      } else if ((from = (int)f.id - 1000000) < c->chan || (from - c->chan) % step || (at = (from - c->chan) / step) + l.n > persub || !l.n || m->handle[at]) BAD("subscribed-without-SUBSCRIBE");
       for (int i = 0; i < l.n; i++) {
         hm_result *r = &l.v[i];
         if (!r->granted || !r->handle) { hm_said("refusal", f.id, r->message, r->code); BAD("topic-refused"); }
-        if (f.type == HM_SUBSCRIBED) { m->subhandle = r->handle; m->subnext = r->next_offset; e->kind = EV_SUBOK; continue; }
         const char *t = hm_topic(from);
-        if (from == nchan || strlen(t) != r->topic.n || memcmp(t, r->topic.p, r->topic.n) || !r->can_publish) BAD("opened-another-topic");
-        m->handle[from++] = r->handle;
+        if (strlen(t) != r->topic.n || memcmp(t, r->topic.p, r->topic.n)) BAD("answered-another-topic");
+        if (f.type == HM_SUBSCRIBED) { hm_know(m, r->handle, at); m->lastoff[at++] = r->next_offset ? r->next_offset - 1 : 0; from += step; continue; }
+        if (from == nchan || !r->can_publish) BAD("opened-another-topic");
+        hm_know(m, r->handle, from++);
       }
-      free(l.v); if (f.type == HM_OPENED && !--m->opens) { e->kind = EV_READY; if (hm_chan(c, 0) >= 0) BAD("topic-not-answered"); }
+      if (f.type == HM_SUBSCRIBED) { c->subs += l.n - 1; e->kind = EV_SUBOK; }
+      free(l.v); if (f.type == HM_OPENED && !--m->opens) { e->kind = EV_READY; if (m->known != nchan) BAD("topic-not-answered"); }
       break;
     }
     case HM_PING: { u8 b[40]; int64_t t = hm_now(); if (f.body.n != 8) BAD("BAD_FRAME"); W(&c->out, b, hm_write_pong(b, f.id, (int64_t)hm_u64(f.body.p), t, hm_now())); break; }
@@ -359,14 +378,14 @@ static void hm_tick(conn *c, u64 t) {
 static void hm_bye(conn *c) { u8 b[32]; W(&c->out, b, hm_write_close(b, HM_NORMAL)); flush(c); }
 
 static proto protos[] = {
-  { "relay", 7001, relay_hello, relay_sub, relay_pub, relay_parse, key16, 0, 0, 0 },
-  { "nats",  7002, nats_hello,  nats_sub,  nats_pub,  nats_parse,  key16, 0, 0, 0 },
-  { "js",    7002, nats_hello,  nats_sub,  nats_pub,  nats_parse,  key16, 0, 0, 0 },
-  { "resp",  7003, resp_hello,  resp_sub,  resp_pub,  resp_parse,  key16, 0, 0, 0 },
-  { "xadd",  7003, resp_hello,  resp_sub,  resp_pub,  resp_parse,  key16, 0, 0, 0 },
-  { "mqtt",  7004, mq_hello,    mq_sub,    mq_pub,    mq_parse,    mq_key, 0, 0, 0 },
-  { "mqtt1", 7004, mq_hello,    mq_sub,    mq_pub,    mq_parse,    mq_key, 0, 0, 0 },
-  { "hermod", 7400, hm_hello_, hm_sub, hm_pub, hm_parse, key16, hm_room, hm_tick, hm_bye },
+  { "relay", 7001, relay_hello, relay_sub, relay_pub, relay_parse, key16, 0, 0, 0, 0 },
+  { "nats",  7002, nats_hello,  nats_sub,  nats_pub,  nats_parse,  key16, 0, 0, 0, 0 },
+  { "js",    7002, nats_hello,  nats_sub,  nats_pub,  nats_parse,  key16, 0, 0, 0, 0 },
+  { "resp",  7003, resp_hello,  resp_sub,  resp_pub,  resp_parse,  key16, 0, 0, 0, 0 },
+  { "xadd",  7003, resp_hello,  resp_sub,  resp_pub,  resp_parse,  key16, 0, 0, 0, 0 },
+  { "mqtt",  7004, mq_hello,    mq_sub,    mq_pub,    mq_parse,    mq_key, 0, 0, 0, 0 },
+  { "mqtt1", 7004, mq_hello,    mq_sub,    mq_pub,    mq_parse,    mq_key, 0, 0, 0, 0 },
+  { "hermod", 7400, hm_hello_, hm_sub, hm_pub, hm_parse, key16, hm_room, hm_tick, hm_bye, hm_submany },
   { 0 } };
 
 /* ---------------------------------------------------------------- options and run state */
@@ -380,7 +399,10 @@ static u64 subs_on[65536], stale;
 static u8 rx[1 << 20], pay[1 << 16]; enum { RXONE = 1 << 18 };
 /* flood: ring of per-message delivery counts; ack: ring of send times */
 static u32 *ring; static u64 rmask, rhead; static u64 acksent[65536]; static u32 inflight;
-static int pp_wait, m_ack, m_flood, m_ping; static u64 lastprogress;
+static int pp_wait, m_ack, m_flood, m_ping, m_topics, hold; static u64 lastprogress; static u32 owed = 1; /* flood: deliveries a message owes */
+/* topics: what the publisher picks, made beforehand and the same for every lane; the last message of each channel */
+static enum { PICK_ONE, PICK_SPREAD, PICK_UNIFORM, PICK_ZIPF } pick; enum { NPICK = 1 << 18 }; static u16 *picks; static u64 lastof[65536];
+static const char *across; static int shard_pub = -1, shard_sub = -1, shard_home = -1;
 
 static u64 cpu1of(int pid) { /* user + system time of a process, in microseconds */
   char f[64], b[1024]; snprintf(f, sizeof f, "/proc/%d/stat", pid);
@@ -420,6 +442,7 @@ static void flush(conn *c) {
 }
 static void publish(conn *c, int ch, u64 intended) {
   u32 who = c->idx; memcpy(pay, &intended, 8); memcpy(pay + 20, &runid, 4); memcpy(pay + 8, &c->pubseq, 8); memcpy(pay + 16, &who, 4); memcpy(pay + 24, &published, 8);
+  if (m_topics) { u32 k = ch; memcpy(pay + 32, &k, 4); }
   if (m_ack) { acksent[P->ackkey(c->pubseq) & 65535] = intended; inflight++; }
   P->pub(c, ch, c->pubseq++, pay, size);
   published++; expected += subs_on[ch];
@@ -430,8 +453,9 @@ static void on_msg(conn *c, const u8 *p, size_t n, u64 t) {
   memcpy(&id, p + 20, 4); if (id != runid) { stale++; return; } /* left in the broker by an earlier run */
   memcpy(&t0, p, 8); memcpy(&seq, p + 8, 8); memcpy(&who, p + 16, 4); memcpy(&g, p + 24, 8);
   delivered++; lastprogress = t;
-  if (who < (u32)npub) { if (c->last[who] && c->last[who] > seq) disorder++; c->last[who] = seq + 1; }
-  if (m_flood) { ring[g & rmask]++; while (rhead < published && ring[rhead & rmask] == (u32)nsub) ring[rhead++ & rmask] = 0;
+  if (m_topics) { u32 k; memcpy(&k, p + 32, 4); if (n < 36 || k >= (u32)nchan) die("payload"); if (lastof[k] > seq) disorder++; lastof[k] = seq + 1; }
+  else if (who < (u32)npub) { if (c->last[who] && c->last[who] > seq) disorder++; c->last[who] = seq + 1; }
+  if (m_flood) { ring[g & rmask]++; while (rhead < published && ring[rhead & rmask] == owed) ring[rhead++ & rmask] = 0;
     if (t >= tmeas0 && t < tmeas1) { mdeliv++; hadd(&H, t - t0); } }
   else if (t0 >= tmeas0 && t0 < tmeas1) { mdeliv++; hadd(&H, t - t0); }
   pp_wait = 0;
@@ -446,7 +470,7 @@ static void on_ack(u32 key, u64 t) {
 static void on_refused(u64 seq, int ch, u64 t) { /* will not be delivered: nothing may wait for it */
   refused++; lastprogress = t; expected -= subs_on[ch]; pp_wait = 0;
   if (m_ack) inflight--;
-  if (m_flood) { ring[seq & rmask] = nsub; while (rhead < published && ring[rhead & rmask] == (u32)nsub) ring[rhead++ & rmask] = 0; }
+  if (m_flood) { ring[seq & rmask] = owed; while (rhead < published && ring[rhead & rmask] == owed) ring[rhead++ & rmask] = 0; }
 }
 static u64 unacked(void) { return P->room ? published - acked - refused : 0; }
 static int on_read(conn *c) { /* returns 0 when the peer closed */
@@ -471,9 +495,9 @@ static int on_read(conn *c) { /* returns 0 when the peer closed */
   if (c->out.len > c->out.off) flush(c);
   return 1;
 }
-static void await(conn *c, int *flag, const char *what) { /* blocking step of the set-up, 10 s at most */
+static void await(conn *c, int *flag, int least, const char *what) { /* blocking step of the set-up, 10 s at most */
   u64 end = now() + 10000000000ull;
-  while (!*flag) {
+  while (*flag < least) {
     if (c->out.len > c->out.off) flush(c);
     struct pollfd p = { c->fd, POLLIN | (c->out.len > c->out.off ? POLLOUT : 0), 0 };
     if (now() > end) die("timeout-%s", what);
@@ -491,14 +515,17 @@ static void open_conn(conn *c, int idx, int ispub, int chan, int src) {
   c->fd = socket(AF_INET, SOCK_STREAM, 0); if (c->fd < 0) die("socket:%s", strerror(errno));
   int one = 1; setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   struct sockaddr_in a = { .sin_family = AF_INET };
-  if (src) { a.sin_addr.s_addr = htonl(0x7f000001 + src); if (bind(c->fd, (void *)&a, sizeof a)) die("bind:%s", strerror(errno)); }
+  if (src) { setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one); a.sin_addr.s_addr = htonl(0x7f000001 + src); if (bind(c->fd, (void *)&a, sizeof a)) die("bind:%s", strerror(errno)); }
   a.sin_port = htons(port); inet_pton(AF_INET, host, &a.sin_addr);
   if (connect(c->fd, (void *)&a, sizeof a)) die("connect:%s", strerror(errno));
   fcntl(c->fd, F_SETFL, O_NONBLOCK);
   struct epoll_event e = { .events = EPOLLIN, .data.ptr = c }; epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &e);
   c->tx = c->rx = now(); tick();
-  P->hello(c); await(c, &c->ready, "hello");
-  if (!ispub) { P->sub(c, chan); await(c, &c->subs, "sub"); }
+  P->hello(c); await(c, &c->ready, 1, "hello");
+  if (!ispub) {
+    if (P->submany) P->submany(c, chan, step, persub); else for (int i = 0; i < persub; i++) P->sub(c, chan + i * step);
+    await(c, &c->subs, persub, "sub");
+  }
   if (nall == capall) all = realloc(all, (capall = capall * 2 + 64) * sizeof *all);
   all[nall++] = c;
 }
@@ -531,6 +558,7 @@ static void report(double span, u64 lost) {
          H.n ? H.sum / H.n / 1000 : 0, H.n, lost, disorder, m_ack ? mdeliv / span : (pub1 - pub0) / span, d / span,
          spid && d ? (double)(cpu1 - cpu0) / d : 0, (cpu1 - cpu0) / 1e6 / span, (self1 - self0) / 1e6 / span, hq(&Hlate, .99),
          (double)((long)(all1 - all0) - (long)(cpu1 - cpu0) - (long)(self1 - self0)) / 1e6 / span, stale, failed, acked, refused);
+  if (across) printf(" shard_pub=%d shard_sub=%d shard_home=%d", shard_pub, shard_sub, shard_home);
   if (P->room) printf(" unacked=%lu dup=%lu clamped=%lu held=%lu odd=%lu close=%u", unacked(), dups, clamped, held, odd, closecode);
   printf("\n");
 }
@@ -548,7 +576,7 @@ static void run_closed(void) { /* pingpong, flood, ack: closed loops bounded by 
       size_t pend = pubs[0].out.len - pubs[0].out.off;
       if (can && pend < 65536) {
         u64 it = now();
-        while (can-- && pubs[0].out.len - pubs[0].out.off < 131072 && (!P->room || P->room(&pubs[0]))) publish(&pubs[0], 0, it);
+        while (can-- && pubs[0].out.len - pubs[0].out.off < 131072 && (!P->room || P->room(&pubs[0]))) publish(&pubs[0], m_topics ? picks[published % NPICK] : 0, it);
         flush(&pubs[0]);
       }
     }
@@ -586,16 +614,65 @@ static void run_idle(int n) {
   double open_s = (now() - t) / 1e9; u64 q = now() + 1000000000ull; while (now() < q) pump(q);
   u64 r1 = rss_of(spid), c1 = cpu_of(spid);
   q = now() + 2000000000ull; while (now() < q) pump(q);
+  if (hold) { /* somebody looks at the server now, and closes our stdin when done */
+    printf("HELD conns=%d\n", k); fflush(stdout);
+    struct pollfd in = { 0, POLLIN, 0 }; char b[64];
+    while (poll(&in, 1, 0) == 0 || ((in.revents & POLLIN) && read(0, b, sizeof b) > 0)) pump(now() + 100000000);
+  }
   printf("RESULT mode=idle proto=%s conns=%d rss0_kib=%lu rss1_kib=%lu kib_per_conn=%.2f open_s=%.2f conn_s=%.0f open_cpu_us=%.1f idle_cpu_pct=%.1f\n",
          P->name, k, r0, r1, (double)((long)r1 - (long)r0) / k, open_s, k / open_s, (double)(c1 - c0) / k, (cpu_of(spid) - c1) / 2e6 * 100);
+}
+static u64 rnd = 88172645463325252ull;
+static u64 next(void) { rnd ^= rnd << 13; rnd ^= rnd >> 7; return rnd ^= rnd << 17; }
+static void make_picks(void) {
+  picks = malloc(NPICK * sizeof *picks); double *cum = malloc(nchan * sizeof *cum), all = 0;
+  for (int i = 0; i < nchan; i++) cum[i] = all += pick == PICK_ZIPF ? 1.0 / (i + 1) : pick == PICK_UNIFORM ? 1 : pick == PICK_SPREAD ? i < nsub : !i;
+  for (int i = 0; i < NPICK; i++) {
+    double u = (next() >> 11) * 0x1p-53 * all; int lo = 0, hi = nchan - 1;
+    while (lo < hi) { int mid = (lo + hi) / 2; if (cum[mid] > u) hi = mid; else lo = mid + 1; }
+    picks[i] = lo;
+  }
+  free(cum);
+}
+
+/* ---------------------------------------------------------------- publisher and subscriber on different shards (hermod)
+ * The broker's admin port tells on which shard a connection and a topic live; publishers are opened until one is elsewhere. */
+static char *admin_get(const char *path) {
+  static char b[1 << 20]; char h[64]; size_t n = 0; ssize_t r; const char *colon = strrchr(across, ':');
+  if (!colon || (size_t)(colon - across) >= sizeof h) die("admin-address");
+  snprintf(h, sizeof h, "%.*s", (int)(colon - across), across);
+  struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(atoi(colon + 1)) }; inet_pton(AF_INET, h, &a.sin_addr);
+  int fd = socket(AF_INET, SOCK_STREAM, 0); if (fd < 0 || connect(fd, (void *)&a, sizeof a)) die("admin-connect");
+  n = snprintf(b, sizeof b, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path, across);
+  if (send(fd, b, n, MSG_NOSIGNAL) != (ssize_t)n) die("admin-send");
+  for (n = 0; n < sizeof b - 1 && (r = recv(fd, b + n, sizeof b - 1 - n, 0)) > 0; n += r);
+  b[n] = 0; close(fd); if (strncmp(b + 8, " 200", 4)) die("admin-answer"); return b;
+}
+static int admin_number(const char *json, const char *after, const char *key) { /* the first number called key behind the word after */
+  const char *p = strstr(json, after); p = p ? strstr(p, key) : 0; p = p ? strchr(p + strlen(key), ':') : 0; return p ? atoi(p + 1) : -1;
+}
+static int shard_of(conn *c) { char dev[64]; snprintf(dev, sizeof dev, "\"loadgen-%08x-%d%c\"", runid, c->idx, c->ispub ? 'p' : 's'); return admin_number(admin_get("/api/v1/connections"), dev, "\"shard\""); }
+static void open_across(void) {
+  int shards = admin_number(admin_get("/api/v1/stats"), "{", "\"shards\""); char path[300];
+  snprintf(path, sizeof path, "/api/v1/stats?topic=%s", hm_topic(0));
+  shard_sub = shard_of(&subs[0]); if (shards < 1 || shard_sub < 0) die("admin-tells-no-shard");
+  pubs = calloc(16, sizeof *pubs);
+  for (int i = 0; i < 16; i++, pubs++) {
+    open_conn(pubs, i, 1, 0, 0); shard_pub = shard_of(pubs);
+    if (shards == 1 || (shard_pub >= 0 && shard_pub != shard_sub)) { pubs->idx = 0; shard_home = admin_number(admin_get(path), "\"topicStats\"", "\"homeShard\""); return; }
+  }
+  die("no-two-shards");
 }
 static void usage(void) {
   fprintf(stderr, "usage: loadgen MODE --proto NAME [options]\n"
     " pingpong               1 pub, 1 sub, one message outstanding\n"
     " rate                   open loop: --pubs --subs --chans --rate(total msg/s)\n"
     " flood                  1 pub -> --subs, at most --window messages not yet delivered to ALL subscribers\n"
+    " topics                 1 pub -> --chans topics, each with one of --subs subscribers; --pick one|spread|uniform|zipf\n"
+    "                        (spread: one topic of each subscriber), --window as in flood\n"
     " ack                    1 pub, --window unacknowledged; latency of the publish ack (js, xadd, mqtt1, hermod)\n"
-    " idle                   --subs N idle subscribed connections; RSS of --pid per connection\n"
+    " idle                   --subs N idle subscribed connections; RSS of --pid per connection; --hold: until stdin ends\n"
+    " --across HOST:PORT     pingpong with publisher and subscriber on different shards, by what the admin port tells (hermod)\n"
     " --port --host --size --secs --warm --count --pid(server, or several with commas) --spin --replicas(js)\n protocols:");
   for (proto *p = protos; p->name; p++) fprintf(stderr, " %s", p->name);
   fprintf(stderr, "\n"); exit(2);
@@ -604,13 +681,15 @@ int main(int argc, char **argv) {
   if (argc < 4) usage();
   mode = argv[1]; const char *pn = "";
   for (int i = 2; i < argc; i++) {
-    const char *o = argv[i]; if (!strcmp(o, "--spin")) { spin = 1; continue; }
+    const char *o = argv[i]; if (!strcmp(o, "--spin")) { spin = 1; continue; } if (!strcmp(o, "--hold")) { hold = 1; continue; }
     if (i + 1 >= argc) usage();
     const char *v = argv[++i];
     if (!strcmp(o, "--proto")) pn = v; else if (!strcmp(o, "--port")) port = atoi(v); else if (!strcmp(o, "--host")) host = v;
     else if (!strcmp(o, "--pubs")) npub = atoi(v); else if (!strcmp(o, "--subs")) nsub = atoi(v); else if (!strcmp(o, "--chans")) nchan = atoi(v);
     else if (!strcmp(o, "--rate")) rate = atof(v); else if (!strcmp(o, "--secs")) secs = atof(v); else if (!strcmp(o, "--warm")) warm = atof(v);
     else if (!strcmp(o, "--size")) size = atoi(v); else if (!strcmp(o, "--window")) window = atoi(v); else if (!strcmp(o, "--count")) maxcount = strtoull(v, 0, 10);
+    else if (!strcmp(o, "--across")) across = v;
+    else if (!strcmp(o, "--pick")) { if (!strcmp(v, "zipf")) pick = PICK_ZIPF; else if (!strcmp(v, "spread")) pick = PICK_SPREAD; else if (!strcmp(v, "uniform")) pick = PICK_UNIFORM; else if (strcmp(v, "one")) usage(); }
     else if (!strcmp(o, "--pid")) { for (const char *q = v; q && nspid < 8; q = strchr(q, ','), q = q ? q + 1 : 0) spids[nspid++] = atoi(q); spid = spids[0]; } else if (!strcmp(o, "--replicas")) replicas = atoi(v); else usage();
   }
   for (P = protos; P->name && strcmp(P->name, pn); P++);
@@ -621,13 +700,16 @@ int main(int argc, char **argv) {
   prctl(PR_SET_TIMERSLACK, 1); memset(pay, 'x', sizeof pay);
   ep = epoll_create1(0); runid = getpid() ^ (u32)now();
   if (!strcmp(mode, "idle")) { run_idle(nsub); fflush(stdout); bye(); _exit(0); }
-  m_ack = !strcmp(mode, "ack"); m_flood = !strcmp(mode, "flood"); m_ping = !strcmp(mode, "pingpong");
-  if (m_ack || m_ping || m_flood) npub = nchan = 1;
+  m_ack = !strcmp(mode, "ack"); m_topics = !strcmp(mode, "topics"); m_flood = m_topics || !strcmp(mode, "flood"); m_ping = !strcmp(mode, "pingpong");
+  if (m_ack || m_ping || m_flood) npub = 1;
+  if (m_ack || m_ping || (m_flood && !m_topics)) nchan = 1;
+  if (m_topics) { if (nsub < 1 || nchan % nsub || size < 36) usage(); persub = nchan / nsub; step = nsub; make_picks(); }
+  else owed = nsub;
   if (m_ack) nsub = 0;
   if (m_ping) nsub = 1;
   pubs = calloc(npub, sizeof *pubs); subs = calloc(nsub + 1, sizeof *subs);
-  for (int i = 0; i < nsub; i++) { open_conn(&subs[i], i, 0, i % nchan, 0); subs_on[i % nchan]++; }
-  for (int i = 0; i < npub; i++) open_conn(&pubs[i], i, 1, 0, 0);
+  for (int i = 0; i < nsub; i++) { open_conn(&subs[i], i, 0, i % nchan, 0); for (int k = 0; k < persub; k++) subs_on[i % nchan + k * step]++; }
+  if (across && m_ping && P->room) open_across(); else for (int i = 0; i < npub; i++) open_conn(&pubs[i], i, 1, 0, 0);
   if (m_ack || m_ping || m_flood) run_closed();
   else if (!strcmp(mode, "rate")) run_rate();
   else usage();

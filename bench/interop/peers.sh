@@ -1,11 +1,12 @@
 # peers.sh - sourced by compare.sh and durable.sh: starts and stops the peers on loopback, by pid.
 # Configuration files, logs and data live in one scratch directory ($RUN), removed at exit.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # where Debian puts servers, and an ordinary user's path ends before
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 HERMOD=${HERMOD:-$HERE/../../broker/bin/hermod} # the broker's launcher
 RUN=$(mktemp -d "${TMPDIR:-/tmp}/interop-peers.XXXXXX")
 # NICE must also reach the scheduler's autogroup: with autogroups on, nice alone only ranks processes of one session
 [ "${NICE:-0}" -lt 0 ] && [ -w /proc/self/autogroup ] && echo "$NICE" >/proc/$$/autogroup 2>/dev/null
-declare -A PID PORT PROTO
+declare -A PID PORT PROTO TOKEN ADMIN LANE
 ulimit -n 200000 2>/dev/null || ulimit -n "$(ulimit -Hn)"
 
 find_java() { # MIN MAX: newest JVM in that range among PEER_JAVA, JAVA_HOME, the java on the path and its neighbours
@@ -34,26 +35,56 @@ installed() { # lane name: can it be started here?  If not, says so in one line
   case $1 in
     nats|js|js3?) want=nats-server ;; redis|xadd-*) want=redis-server ;; mosquitto) want=mosquitto ;;
     netty*) [ -f "$HERE/peers/java/nettyrelay/target/peer.jar" ] && return 0; echo "# $1 left out: not built (README.md)" >&2; return 1 ;;
-    hermod) want=$HERMOD ;; *) return 0 ;;
+    hermod*) local launcher lane_env lane_args; lane_fields "$1"; want=$launcher ;; *) return 0 ;;
   esac
   command -v "$want" >/dev/null && return 0
   echo "# $1 left out: ${want##*/} is not installed" >&2; return 1
 }
-hermod() { ${HERMOD_JAVA_HOME:+env JAVA_HOME="$HERMOD_JAVA_HOME"} "$HERMOD" "$@"; } # the launcher execs java: its pid is the JVM's
-start_hermod() { # port data-directory
-  local i; (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && { echo "port $1 is taken; hermod not started" >&2; return 1; }
-  hermod --version >/dev/null 2>&1 # builds what is missing, so that the wait below is for the broker only
-  : >"$RUN/hermod.log"
-  nice -n "${NICE:-0}" ${HERMOD_JAVA_HOME:+env JAVA_HOME="$HERMOD_JAVA_HOME"} "$HERMOD" serve --port "$1" --ws-port 0 --admin-port 0 --data "$2" >"$RUN/hermod.log" 2>"$RUN/hermod.err" &
-  PID[hermod]=$!; PORT[hermod]=$1
+# A lane of Hermod is "hermod", or one that HERMOD_LANES tells of, a line each: NAME|FIELD|FIELD ... where NAME starts with hermod and a
+# FIELD is VARIABLE=VALUE for the launcher (JAVA_HOME, HERMOD_JAVA_OPTS, HERMOD_HEAP ...), HERMOD=/another/launcher, SHARDS=N, or arguments of serve.
+while IFS= read -r line; do [ -n "$line" ] && LANE[${line%%|*}]=$line; done <<<"${HERMOD_LANES:-}"
+lane_fields() { # lane: sets launcher, lane_env and lane_args
+  local f w fields; launcher=$HERMOD lane_env=() lane_args=()
+  [ -n "${HERMOD_JAVA_HOME:-}" ] && lane_env+=("JAVA_HOME=$HERMOD_JAVA_HOME")
+  IFS='|' read -ra fields <<<"${LANE[$1]:-$1}"
+  for f in "${fields[@]:1}"; do case $f in
+    HERMOD=*) launcher=${f#*=} ;;
+    SHARDS=*) printf 'shard:\n  shard-count: %d\n' "${f#*=}" >"$RUN/$1.yaml"; lane_args+=(--config "$RUN/$1.yaml") ;;
+    [A-Z]*=*) lane_env+=("$f") ;;
+    *) read -ra w <<<"$f"; lane_args+=("${w[@]}") ;;
+  esac; done
+}
+hermod() { local n=$1 launcher lane_env lane_args; shift; lane_fields "$n"; env "${lane_env[@]}" HERMOD_JAVA_OPTS= "$launcher" "$@"; } # a command, without the broker's flags
+start_hermod() { # lane data-directory: on free ports
+  local i ready launcher lane_env lane_args; lane_fields "$1"
+  hermod "$1" --version >/dev/null || return 1 # builds what is missing, so that the wait below is for the broker only
+  : >"$RUN/$1.log"
+  # env and the launcher exec: the pid is the JVM's
+  nice -n "${NICE:-0}" env "${lane_env[@]}" "$launcher" serve --port 0 --ws-port 0 --admin-port 0 --data "$2" "${lane_args[@]}" >"$RUN/$1.log" 2>"$RUN/$1.err" &
+  PID[$1]=$!
   for ((i = 0; i < 600; i++)); do
-    grep -q '^ready ' "$RUN/hermod.log" && break
-    kill -0 "${PID[hermod]}" 2>/dev/null || { echo "peer hermod died:" >&2; tail -5 "$RUN/hermod.log" "$RUN/hermod.err" >&2; unset "PID[hermod]"; return 1; }
+    grep -q '^ready ' "$RUN/$1.log" && break
+    kill -0 "${PID[$1]}" 2>/dev/null || { echo "peer $1 died:" >&2; tail -5 "$RUN/$1.log" "$RUN/$1.err" >&2; unset "PID[$1]"; return 1; }
     sleep 0.05; done
-  grep -q '^ready ' "$RUN/hermod.log" || { echo "peer hermod did not get ready" >&2; return 1; }
-  HERMOD_TOKEN=$(hermod token --data "$2" --user bench --org bench --right 'pub:*' --right 'sub:*' --right limits:service --right rate:unlimited) ||
-    { echo "no token from hermod" >&2; return 1; }
-  export HERMOD_TOKEN
+  ready=$(grep '^ready ' "$RUN/$1.log") || { echo "peer $1 did not get ready" >&2; return 1; }
+  PORT[$1]=$(sed 's/.* tcp=[^ ]*:\([0-9]*\).*/\1/' <<<"$ready"); ADMIN[$1]=$(sed 's/.* admin=\([^ ]*\).*/\1/' <<<"$ready")
+  TOKEN[$1]=$(hermod "$1" token --data "$2" --user bench --org bench --right 'pub:*' --right 'sub:*' --right limits:service --right rate:unlimited) ||
+    { echo "no token from $1" >&2; return 1; }
+}
+java_of() { # java-program: the version that it is
+  local r=${1%/bin/java}/release; [ -r "$r" ] && sed -n 's/^IMPLEMENTOR="\(.*\)"/\1/p; s/^JAVA_VERSION="\(.*\)"/JDK \1/p' "$r" | tr '\n' ' ' || "$1" -version 2>&1 | head -1
+}
+version_of() { # lane that runs: what it is, in one line
+  case $1 in
+    relay*) "${CC:-cc}" --version 2>/dev/null | head -1 ;;
+    nats|js*) nats-server --version ;;
+    redis|xadd-*) redis-server --version | sed 's/ sha=.*//' ;;
+    mosquitto) mosquitto -h | head -1 ;;
+    netty*) echo "Netty $(sed -n 's:.*<netty.version>\(.*\)</netty.version>.*:\1:p' "$HERE/peers/java/nettyrelay/pom.xml"), $(java_of "$JAVA")" ;;
+    hermod*) local launcher lane_env lane_args; lane_fields "$1"
+      echo "$(hermod "$1" --version 2>/dev/null | head -1), commit $(git -C "$(dirname "$(readlink -f "$launcher")")" describe --always --dirty --abbrev=12 2>/dev/null || echo unknown), $(
+        java_of "$(readlink -f "/proc/${PID[$1]}/exe")"), flags $(tr '\0' '\n' <"/proc/${PID[$1]}/cmdline" | sed -n '/^-[XD]/p' | sed "s:=/[^ ]*:=…:" | tr '\n' ' ')${LANE[$1]:+, lane $(sed 's:=/[^|]*:=…:g' <<<"${LANE[$1]}")}" ;;
+  esac
 }
 start_peer() {
   local n=$1 d="$RUN/$1"; mkdir -p "$d"
@@ -70,9 +101,11 @@ start_peer() {
       printf 'listener 7004 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\nmax_inflight_messages 0\nmax_queued_messages 0\nlog_type error\n' >"$d/c.conf"
       launch $n 7004 10 mosquitto -c "$d/c.conf" ;;
     netty|netty-naive|netty-spin) PROTO[$n]=relay; local m=${n#netty-} p=7016; case $n in netty) m=coalesce ;; netty-naive) p=7017 ;; netty-spin) p=7018 ;; esac
-      launch $n $p 20 "$JAVA" -Xms512m -Xmx2g -XX:+UseSerialGC --enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow \
+      launch $n $p 20 "$JAVA" -Xms512m -Xmx2g -XX:+UseSerialGC --enable-native-access=ALL-UNNAMED $JAVA_UNSAFE \
         -cp "$HERE/peers/java/nettyrelay/target/peer.jar:$HERE/peers/java/nettyrelay/target/lib/*" NettyRelay $p $m ;;
-    hermod) PROTO[$n]=hermod; start_hermod 7400 "$d" ;;
+    hermod*) PROTO[$n]=hermod
+      [ $n = hermod ] || [ -n "${LANE[$n]:-}" ] || { echo "HERMOD_LANES has no line for $n" >&2; return 1; }
+      start_hermod $n "$d" ;;
     js) PROTO[$n]=js
       printf 'listen: 127.0.0.1:7012\njetstream { store_dir: "%s", max_file_store: 8GB }\n' "$d" >"$d/c.conf"
       launch $n 7012 10 nats-server -c "$d/c.conf" ;;
@@ -94,4 +127,5 @@ stop_all() {
 }
 trap stop_all EXIT
 trap 'exit 130' INT TERM
-JAVA=$(find_java 21 99)      # for the Netty relay
+JAVA=$(find_java 17 99)      # for the Netty relay
+case $(java_of "$JAVA") in *"JDK 17"*|*"JDK 18"*|*"JDK 19"*|*"JDK 2"[0-3]*) JAVA_UNSAFE= ;; *) JAVA_UNSAFE=--sun-misc-unsafe-memory-access=allow ;; esac

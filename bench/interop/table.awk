@@ -9,6 +9,7 @@ function us(x) { return x >= 1e4 ? sprintf("%.0f ms", x / 1e3) : x >= 1000 ? spr
 function miss(key) { return sprintf("%d / %d / %d", worst(key, "lost"), worst(key, "refused"), worst(key, "unacked")) }
 function worst(key, m,   i, w) { for (i = 1; i <= cnt[key]; i++) if (v[key, i, m] + 0 > w + 0) w = v[key, i, m]; return w + 0 }
 function ratio(a, b) { return b > 0 ? sprintf("%.2f", a / b) : "-" }
+/^#/ { next }
 { w = l = ""; delete f
   for (i = 1; i <= NF; i++) { k = index($i, "="); if (k) f[substr($i, 1, k - 1)] = substr($i, k + 1) }
   w = f["workload"]; l = f["lane"]; key = w SUBSEP l
@@ -17,7 +18,7 @@ function ratio(a, b) { return b > 0 ? sprintf("%.2f", a / b) : "-" }
   if (!("p50" in f)) { err[key] = f["error"]; next }
   c = ++cnt[key]; for (m in f) v[key, c, m] = f[m]
   q[key, c] = (f["foreign"] < 0.25); quiet[key] += q[key, c] }
-END { for (x = 1; x <= nw; x++) { w = W[x]; base = w SUBSEP "relay"; lat = (w ~ /^(ping|rate)/)
+END { for (x = 1; x <= nw; x++) { w = W[x]; base = w SUBSEP "relay"; lat = (w ~ /^(ping|rate|crossing)/)
   print "\n**" w "**\n"
   if (lat) { print "| peer | p50 us | p90 | p99 | p99.9 | x floor p50 | x floor p99 | lost / refused / unacked | broker CPU s per M deliveries | quiet runs |"; print "|---|---|---|---|---|---|---|---|---|---|" }
   else { print "| peer | messages/s | deliveries/s | x floor | p50 in queue | lost / refused / unacked | broker CPU s per M deliveries | broker cores | gen cores | quiet runs |"; print "|---|---|---|---|---|---|---|---|---|---|" }

@@ -1,5 +1,7 @@
 package hermod.bench;
 
+import hermod.bench.compare.CompareCommand;
+import hermod.bench.compare.IdleCommand;
 import hermod.bench.load.BenchFailure;
 import hermod.bench.scenario.Flood;
 import hermod.bench.scenario.Fuzz;
@@ -36,8 +38,7 @@ public final class BenchMain implements Runnable {
     private static final List<Scenario> SCENARIOS =
             List.of(new PingPong(), new Rate(), Flood.oneToOne(), Flood.fanout(), new TraceReplay(), new Fuzz());
 
-    private static final List<String> COMING =
-            List.of("topics", "idle", "priority", "slow", "durable", "crash", "chaos", "compare");
+    private static final List<String> COMING = List.of("priority", "slow", "durable", "crash", "chaos");
 
     @Spec
     @SuppressWarnings("NullAway.Init") // set by picocli
@@ -64,6 +65,13 @@ public final class BenchMain implements Runnable {
             command.addSubcommand(scenario.name(), ScenarioCommand.commandLine(scenario, List.of(arguments), out, err));
         }
         command.addSubcommand("micro", MicroCommand.commandLine(List.of(arguments), out, err));
+        command.addSubcommand(
+                "topics",
+                CompareCommand.topics(SourceTree.root(), BrokerProcess.LOAD_RIGHTS, List.of(arguments), out, err));
+        command.addSubcommand("idle", IdleCommand.commandLine(SourceTree.root(), out, err));
+        command.addSubcommand(
+                "compare",
+                CompareCommand.commandLine(SourceTree.root(), BrokerProcess.LOAD_RIGHTS, List.of(arguments), out, err));
         for (String name : COMING) {
             command.addSubcommand(name, ComingCommand.commandLine(name, err));
         }

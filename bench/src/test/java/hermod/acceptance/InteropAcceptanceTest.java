@@ -2,11 +2,13 @@ package hermod.acceptance;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** The client in C, written from the protocol document and its vectors alone. */
 class InteropAcceptanceTest {
@@ -17,6 +19,24 @@ class InteropAcceptanceTest {
         CommandLines.Outcome outcome = CommandLines.run(FOLDER, Map.of(), 120, List.of("make", "-s", "check"));
         assertThat(outcome.exitCode()).as(outcome.out() + outcome.err()).isZero();
         assertThat(outcome.out()).contains(" 0 mismatches");
+    }
+
+    @Test
+    void compareRunsAWorkloadAgainstTheRelayAndHermodAndWritesItsResults(@TempDir Path folder) throws Exception {
+        Path results = folder.resolve("results.md");
+        CommandLines.Outcome outcome = CommandLines.java(
+                "hermod.bench.BenchMain",
+                "compare",
+                "flood-128",
+                "--peers",
+                "relay,hermod",
+                "--quick",
+                "--results",
+                results.toString());
+        assertThat(outcome.exitCode()).as(outcome.out() + outcome.err()).isZero();
+        assertThat(outcome.err()).contains("run 2 of 2: round 1, flood-128, hermod");
+        assertThat(outcome.out()).contains("| relay |", "| hermod |", "0 / 0 / 0");
+        assertThat(Files.readString(results)).contains("cores", "| hermod | hermod ", "commit ");
     }
 
     @Test

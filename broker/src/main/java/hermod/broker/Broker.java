@@ -212,14 +212,14 @@ public final class Broker implements OperatorView, AutoCloseable {
             Sessions shards = sessions.get(i);
             for (SessionView view : ask(dispatches.get(i), on -> shards.views(), List.<SessionView>of())) {
                 if (all.size() < LISTED_COUNT_MAX) {
-                    all.add(statsOf(view));
+                    all.add(statsOf(view, i));
                 }
             }
         }
         return all;
     }
 
-    private static ConnectionStats statsOf(SessionView view) {
+    private static ConnectionStats statsOf(SessionView view, int shard) {
         return new ConnectionStats(
                 view.id(),
                 view.identity().user(),
@@ -232,7 +232,8 @@ public final class Broker implements OperatorView, AutoCloseable {
                 view.subscriptions(),
                 view.deliveredCount(),
                 view.publishedCount(),
-                view.outboxBytes());
+                view.outboxBytes(),
+                shard);
     }
 
     @Override
@@ -249,7 +250,12 @@ public final class Broker implements OperatorView, AutoCloseable {
         for (TopicLog log : dispatch.logs()) {
             String name = log.topic().name().toString();
             if ((org.isEmpty() || org.equals(log.topic().org())) && (topic.isEmpty() || topic.equals(name))) {
-                found.add(new TopicStats(log.topic().org(), name, log.nextOffset(), log.subscriberCount()));
+                found.add(new TopicStats(
+                        log.topic().org(),
+                        name,
+                        log.nextOffset(),
+                        log.subscriberCount(),
+                        log.topic().homeShard()));
                 if (found.size() == LISTED_COUNT_MAX) {
                     break;
                 }

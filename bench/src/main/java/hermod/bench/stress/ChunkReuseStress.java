@@ -3,6 +3,7 @@ package hermod.bench.stress;
 import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 import static org.openjdk.jcstress.annotations.Expect.FORBIDDEN;
 
+import hermod.broker.topic.BufferView;
 import hermod.broker.topic.ChannelPolicy;
 import hermod.broker.topic.Channels;
 import hermod.broker.topic.ChunkPool;
@@ -77,9 +78,10 @@ public class ChunkReuseStress {
     }
 
     private void append(int number) {
-        event.in = ENTRIES[number - 1];
+        ByteBuf entry = ENTRIES[number - 1];
+        BufferView.lay(event.in, entry, 0, entry.writerIndex());
         event.entryAt = 0;
-        event.entryBytes = event.in.writerIndex();
+        event.entryBytes = entry.writerIndex();
         log.append(event, 0, NOWHERE);
     }
 

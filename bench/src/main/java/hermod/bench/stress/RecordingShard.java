@@ -20,7 +20,7 @@ final class RecordingShard {
     private static final int RING_BYTES = 8 * 1024;
     private static final ConcurrentLinkedQueue<RecordingShard> FREE = new ConcurrentLinkedQueue<>();
 
-    private final Shard shard = new Shard(0, new ShardConfig(1, RING_BYTES, 1_024));
+    private final Shard shard = new Shard(0, new ShardConfig(1, RING_BYTES, 1_024, 0));
     private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
     private final ByteBuf[] records = {record(0), record(1), record(2)};
     private long seen;

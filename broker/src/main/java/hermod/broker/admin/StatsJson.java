@@ -126,6 +126,7 @@ final class StatsJson {
         out.writeStringProperty("topic", topic.topic());
         out.writeNumberProperty("nextOffset", topic.nextOffset());
         out.writeNumberProperty("subscribers", topic.subscribers());
+        out.writeNumberProperty("homeShard", topic.homeShard());
         out.writeEndObject();
     }
 
@@ -145,6 +146,7 @@ final class StatsJson {
         out.writeNumberProperty("delivered", one.delivered());
         out.writeNumberProperty("published", one.published());
         out.writeNumberProperty("outboxBytes", one.outboxBytes());
+        out.writeNumberProperty("shard", one.shard());
         out.writeEndObject();
     }
 }

@@ -8,6 +8,7 @@ import java.util.List;
  * @param lastPingAtUs when its last PING came; 0 for none yet.
  * @param subscriptions topic names, perhaps only the first ones.
  * @param outboxBytes what it is owed now.
+ * @param shard the one whose thread serves it, from 0.
  */
 public record ConnectionStats(
         String id,
@@ -21,4 +22,5 @@ public record ConnectionStats(
         List<String> subscriptions,
         long delivered,
         long published,
-        long outboxBytes) {}
+        long outboxBytes,
+        int shard) {}

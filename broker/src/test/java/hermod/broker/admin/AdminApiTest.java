@@ -88,6 +88,7 @@ class AdminApiTest {
         assertThat(one.text("user")).isEqualTo("u\u001b[31m");
         assertThat(one.texts("subscriptions")).hasSize(4);
         assertThat(one.number("outboxBytes")).isEqualTo(4_096);
+        assertThat(one.number("shard")).isEqualTo(3);
     }
 
     @Test

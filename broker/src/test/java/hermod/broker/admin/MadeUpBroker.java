@@ -64,12 +64,13 @@ final class MadeUpBroker implements OperatorView {
                 List.of("chat:1", "chat:2", "chat:3", "chat:4"),
                 7,
                 8,
-                4_096));
+                4_096,
+                3));
     }
 
     @Override
     public List<TopicStats> topics(String org, String topic) {
-        return List.of(new TopicStats(org.isEmpty() ? "acme" : org, topic.isEmpty() ? "all:topics" : topic, 17, 5));
+        return List.of(new TopicStats(org.isEmpty() ? "acme" : org, topic.isEmpty() ? "all:topics" : topic, 17, 5, 2));
     }
 
     @Override
