@@ -10,6 +10,15 @@ public interface FrameSink {
     /** @param frames given: released when written, or when the socket is gone. */
     void write(ByteBuf frames);
 
+    /**
+     * Writes a copy of a small piece, joined with those written just before and after it in the same way: many small pieces cost less as one large one.
+     *
+     * @param memory borrowed.
+     */
+    default void writeCopy(ByteBuf memory, int from, int bytes) {
+        write(memory.retainedSlice(from, bytes));
+    }
+
     /** Hands what was written to the kernel, as far as it takes it. */
     void flush();
 

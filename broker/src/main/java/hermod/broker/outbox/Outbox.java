@@ -38,6 +38,9 @@ public final class Outbox {
     /** Bytes a lane may send before a lane below it gets its share: HIGH : NORMAL : LOW = 32 : 16 : 4. */
     private static final int[] QUANTUM_BYTES = {4 * 1024, 16 * 1024, 32 * 1024, 0};
 
+    /** Runs up to this size are copied into one buffer where several follow on each other: a piece of its own costs Netty and the kernel as much as copying a few KiB. ADR 0041 has the numbers. */
+    private static final int COPIED_BYTES_MAX = 1_024;
+
     private static final int LANES_BY_WEIGHT = Priority.URGENT.code();
 
     private final Owner owner;
@@ -57,6 +60,7 @@ public final class Outbox {
     private long queuedBytes;
     private long deliveredCount;
     private int unflushedBytes;
+    private boolean isJoining;
     private boolean isCongested;
     private boolean isHeldBack;
     private boolean isDirty;
@@ -249,7 +253,13 @@ public final class Outbox {
         creditBytes[lane] -= run.bytes();
         unflushedBytes += run.bytes();
         if (clock.nowUs() < run.expiresAtUs) {
-            sink.write(run.memory.retainedSlice(run.from, run.bytes()));
+            if (run.bytes() <= COPIED_BYTES_MAX && (isJoining || run.next != null)) {
+                isJoining = true;
+                sink.writeCopy(run.memory, run.from, run.bytes());
+            } else {
+                isJoining = false;
+                sink.write(run.memory.retainedSlice(run.from, run.bytes()));
+            }
         } else {
             writeUnexpired(run);
         }
@@ -288,6 +298,7 @@ public final class Outbox {
 
     private void flushAndMeter() {
         sink.flush();
+        isJoining = false;
         unflushedBytes = 0;
         isCongested = !sink.isWritable();
         metrics.add(Counter.SOCKET_FLUSHES, 1);

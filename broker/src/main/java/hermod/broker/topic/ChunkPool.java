@@ -53,11 +53,12 @@ public final class ChunkPool {
     /**
      * A chunk with room for at least {@code neededBytes}.
      *
-     * @param lastBytes size of the topic's chunk before, 0 for none: the next one is twice as large, up to the configured size.
+     * @param wantedBytes what the topic would like, between the smallest and the configured size; 0 for a first one.
      * @return with one reference, given to the caller, who gives it back with {@link #retire}.
      */
-    Chunk take(int neededBytes, int lastBytes) {
-        int wanted = Math.min(chunkBytes, Math.max(SMALLEST_BYTES, lastBytes * 2));
+    Chunk take(int neededBytes, int wantedBytes) {
+        // A power of two also after a chunk of an odd size, made for one large event.
+        int wanted = Math.min(chunkBytes, Integer.highestOneBit(Math.max(SMALLEST_BYTES, wantedBytes)));
         while (wanted < neededBytes) {
             wanted *= 2;
         }

@@ -8,6 +8,7 @@ import hermod.protocol.frame.EventFrame;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
 import java.nio.ByteOrder;
+import java.util.concurrent.TimeUnit;
 import org.agrona.collections.Long2ObjectHashMap;
 import org.agrona.concurrent.UnsafeBuffer;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +24,11 @@ public final class TopicLog {
     private static final int SOURCE_TAG_BYTES = EventFields.HEAD_BYTES;
     private static final int EVENT_ID_FIELD_BYTES = EventFields.HEAD_BYTES + EventFields.EVENT_ID_BYTES;
     private static final int EXCLUDED_FIELD_BYTES = EventFields.HEAD_BYTES + Long.BYTES;
+
+    /** A chunk that was full sooner is followed by one twice as large, one that lasted longer by one half as large. */
+    private static final long CHUNK_SHORT_NS = TimeUnit.MILLISECONDS.toNanos(20);
+
+    private static final long CHUNK_LONG_NS = TimeUnit.MILLISECONDS.toNanos(500);
 
     /** The events appended and not handed on: one contiguous piece of the current chunk. */
     public static final class Run {
@@ -81,6 +87,7 @@ public final class TopicLog {
     private final int[] subscriberCounts;
     private final Run run = new Run();
     private @Nullable Chunk chunk;
+    private long takenNs;
     private long nextOffset = 1;
     private int holderCount;
     private long idleSinceNs;
@@ -116,7 +123,7 @@ public final class TopicLog {
         int fieldsBytes = event.fieldsBytes;
         int addedBytes = SOURCE_TAG_BYTES + event.source.length + (event.excludesDevice ? EXCLUDED_FIELD_BYTES : 0);
         int frameBytes = EventFrame.FIXED_BYTES + event.entryBytes - Entry.FIXED_BYTES + addedBytes;
-        Chunk into = chunkFor(frameBytes, sink);
+        Chunk into = chunkFor(frameBytes, arrivedNs, sink);
         int at = into.tail();
         UnsafeBuffer out = into.buffer;
         // The fixed part word by word, as FrameHeader and Entry draw it: no extensions, no request id.
@@ -193,23 +200,32 @@ public final class TopicLog {
         return nextOffset++;
     }
 
-    private Chunk chunkFor(int frameBytes, RunSink sink) {
+    private Chunk chunkFor(int frameBytes, long nowNs, RunSink sink) {
         Chunk current = chunk;
         if (current != null && current.freeBytes() >= frameBytes) {
             return current;
         }
-        int lastBytes = 0;
+        int wantedBytes = 0;
         if (current != null) {
             handOver(sink);
-            lastBytes = current.memory.capacity();
+            wantedBytes = nextChunkBytes(current.memory.capacity(), nowNs - takenNs);
             // Not ours from here on, even if there is no memory for the next one.
             chunk = null;
             chunks.retire(current);
         }
-        current = chunks.take(frameBytes, lastBytes);
+        current = chunks.take(frameBytes, wantedBytes);
         chunk = current;
+        takenNs = nowNs;
         run.clear(0, nextOffset);
         return current;
+    }
+
+    /** A chunk is to last about as long as a few turns: a busy topic's are large, and ten thousand slow ones do not hold the memory of busy ones. */
+    private static int nextChunkBytes(int bytes, long filledInNs) {
+        if (filledInNs < CHUNK_SHORT_NS) {
+            return bytes * 2;
+        }
+        return filledInNs > CHUNK_LONG_NS ? bytes / 2 : bytes;
     }
 
     /** Hands the current run on, if there is one, and starts the next behind it. */

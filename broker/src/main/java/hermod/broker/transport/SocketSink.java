@@ -7,6 +7,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Stage 7 of 7: one socket to write to. From {@code outbox.Outbox}; on to the kernel.
@@ -18,7 +19,11 @@ final class SocketSink implements FrameSink {
     /** What a last frame may take to leave before the socket is closed without it. */
     private static final int CLOSE_TIMEOUT_MS = 1_000;
 
+    /** Small pieces are joined up to this size. */
+    private static final int JOINED_BYTES = 16 * 1024;
+
     private final Channel channel;
+    private @Nullable ByteBuf joined;
 
     SocketSink(Channel channel) {
         this.channel = channel;
@@ -31,16 +36,38 @@ final class SocketSink implements FrameSink {
 
     @Override
     public void write(ByteBuf frames) {
+        writeJoined();
         channel.write(frames, channel.voidPromise());
     }
 
     @Override
+    public void writeCopy(ByteBuf memory, int from, int bytes) {
+        ByteBuf out = joined;
+        if (out == null || out.maxWritableBytes() < bytes) {
+            writeJoined();
+            out = channel.alloc().directBuffer(JOINED_BYTES, Math.max(JOINED_BYTES, bytes));
+            joined = out;
+        }
+        out.writeBytes(memory, from, bytes);
+    }
+
+    private void writeJoined() {
+        ByteBuf out = joined;
+        if (out != null) {
+            joined = null;
+            channel.write(out, channel.voidPromise());
+        }
+    }
+
+    @Override
     public void flush() {
+        writeJoined();
         channel.flush();
     }
 
     @Override
     public void close(ByteBuf last) {
+        writeJoined();
         if (!channel.isActive()) {
             last.release();
             channel.close();

@@ -332,6 +332,26 @@ class OutboxTest {
     }
 
     @Test
+    void smallRunsThatFollowOnEachOtherAreCopiedAndALoneOrLargeOneIsNot() {
+        Frames topic = topic(1);
+        Frames large = topic(2);
+        Feed one = feed(Priority.NORMAL);
+        Feed two = feed(Priority.NORMAL);
+        offer(one, topic, 1, FRAME_BYTES);
+        outbox.flush();
+        assertThat(sink.copyCount).isZero();
+        offer(one, topic, 2, FRAME_BYTES);
+        offer(two, topic, 3, FRAME_BYTES);
+        offer(two, large, 1, 2_000);
+        offer(one, topic, 4, FRAME_BYTES);
+        outbox.flush();
+        assertThat(sink.copyCount).isEqualTo(2);
+        assertThat(sink.offsets(1)).containsExactly(1L, 2L, 3L, 4L);
+        assertThat(sink.frames.stream().map(frame -> frame.handle() + ":" + frame.number()))
+                .containsExactly("1:1", "1:2", "1:3", "2:1", "1:4");
+    }
+
+    @Test
     void answersGoBeforeEvents() {
         Frames topic = topic(1);
         offer(feed(Priority.URGENT), topic, 1, FRAME_BYTES);

@@ -15,6 +15,7 @@ class RecordingSink implements FrameSink {
     final List<Frame> frames = new ArrayList<>();
     int writeCount;
     int flushCount;
+    int copyCount;
 
     /** Not writable with this many bytes written and not flushed away. */
     int burstBytes = Integer.MAX_VALUE;
@@ -45,6 +46,12 @@ class RecordingSink implements FrameSink {
             at += frameBytes;
         }
         bytes.release();
+    }
+
+    @Override
+    public void writeCopy(ByteBuf memory, int from, int bytes) {
+        copyCount++;
+        write(memory.retainedSlice(from, bytes));
     }
 
     @Override

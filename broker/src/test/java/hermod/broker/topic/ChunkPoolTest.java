@@ -23,16 +23,14 @@ class ChunkPoolTest {
     }
 
     @Test
-    void aTopicsChunksGrowUpToTheConfiguredSize() {
-        int lastBytes = 0;
+    void aChunkIsAsLargeAsWantedBetweenTheSmallestAndTheConfiguredSize() {
         List<Integer> sizes = new ArrayList<>();
-        for (int i = 0; i < 5; i++) {
-            Chunk chunk = pool.take(10, lastBytes);
-            lastBytes = chunk.memory.capacity();
-            sizes.add(lastBytes);
+        for (int wantedBytes : new int[] {0, 512, 1_024, 2_048, 3_000, 8_192, 16_384}) {
+            Chunk chunk = pool.take(10, wantedBytes);
+            sizes.add(chunk.memory.capacity());
             pool.retire(chunk);
         }
-        assertThat(sizes).containsExactly(1_024, 2_048, 4_096, 8_192, 8_192);
+        assertThat(sizes).containsExactly(1_024, 1_024, 1_024, 2_048, 2_048, 8_192, 8_192);
         end();
     }
 

@@ -184,6 +184,28 @@ class TopicLogTest {
         assertThat(handed.stream().map(Handed::hasExclusions)).containsExactly(true, false);
     }
 
+    /** Appends events until the topic has had a number of chunks, each filled in the given time. @return their sizes. */
+    private List<Integer> chunkSizes(int count, long filledInMs) {
+        List<Integer> sizes = new ArrayList<>();
+        long ms = 0;
+        while (sizes.size() < count) {
+            ms += filledInMs;
+            handed.clear();
+            while (handed.isEmpty()) {
+                log.append(TopicFixture.event(200), ms * 1_000_000, this::onRun);
+            }
+            sizes.add(last.memory().capacity());
+        }
+        return sizes;
+    }
+
+    @Test
+    void aBusyTopicsChunksGrowAndAQuietOnesShrinkAgain() {
+        assertThat(chunkSizes(5, 1)).containsExactly(1_024, 2_048, 4_096, 4_096, 4_096);
+        assertThat(chunkSizes(3, 100)).containsExactly(4_096, 4_096, 4_096);
+        assertThat(chunkSizes(4, 1_000)).containsExactly(4_096, 2_048, 1_024, 1_024);
+    }
+
     @Test
     void anEventThatFillsTheChunkExactlyStaysInItAndTheNextOneHandsOverFirst() {
         // The first chunk has 1,024 bytes.
