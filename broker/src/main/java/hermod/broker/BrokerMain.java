@@ -75,6 +75,7 @@ public final class BrokerMain {
         @Override
         public Integer call() throws InterruptedException {
             BrokerConfig config = config();
+            warmUp(config);
             Broker broker = start(config);
             stopWithTheProcess(broker);
             Broker.ReadyAddresses at = broker.addresses();
@@ -123,6 +124,19 @@ public final class BrokerMain {
                 return Broker.start(config);
             } catch (ConfigException | IOException refused) {
                 throw new CliException(ExitCode.FAILED, "The broker can't start: " + refused.getMessage(), refused);
+            }
+        }
+
+        private static void warmUp(BrokerConfig config) {
+            if (config.warmUpMs() == 0) {
+                return;
+            }
+            WarmUp.Outcome outcome = WarmUp.run(config, config.warmUpMs());
+            Throwable failure = outcome.failure();
+            if (failure == null) {
+                Log.OUT.info("warmed up: ms={}, events={}", config.warmUpMs(), outcome.eventCount());
+            } else {
+                Log.OUT.warn("the warm-up failed; the first seconds will be slower: {}", failure.toString());
             }
         }
 

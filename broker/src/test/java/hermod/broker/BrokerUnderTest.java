@@ -102,6 +102,7 @@ public final class BrokerUnderTest implements AutoCloseable {
             Broker broker = Broker.start(new BrokerConfig(
                     dataDir,
                     isDev,
+                    0,
                     defaults.homeRegion(),
                     new TransportConfig(
                             transport.host(),

@@ -242,6 +242,7 @@ class ConfigReaderTest {
         BrokerConfig dev = new BrokerConfig(
                 defaults.dataDir(),
                 true,
+                defaults.warmUpMs(),
                 defaults.homeRegion(),
                 defaults.transport(),
                 defaults.admission(),
