@@ -88,7 +88,7 @@ public record BrokerConfig(
         return new BrokerConfig(
                 Path.of(System.getProperty("user.home", "."), ".hermod"),
                 false,
-                800,
+                1_000,
                 "local",
                 TransportConfig.defaults(),
                 AdmissionConfig.defaults(),

@@ -37,7 +37,10 @@ public final class BrokerMain {
 
     /** @return the exit code. */
     static int run(String... args) {
-        return AdminCli.commandLine().addSubcommand("serve", new Serve()).execute(args);
+        return AdminCli.commandLine()
+                .addSubcommand("serve", new Serve())
+                .addSubcommand("rehearse", new Rehearsal())
+                .execute(args);
     }
 
     @Command(
