@@ -78,7 +78,6 @@ public final class BrokerMain {
         @Override
         public Integer call() throws InterruptedException {
             BrokerConfig config = config();
-            warmUp(config);
             Broker broker = start(config);
             stopWithTheProcess(broker);
             Broker.ReadyAddresses at = broker.addresses();
@@ -124,6 +123,9 @@ public final class BrokerMain {
 
         private static Broker start(BrokerConfig config) {
             try {
+                // First what can be refused at once; the rest is refused a second later.
+                config.createDataDir();
+                warmUp(config);
                 return Broker.start(config);
             } catch (ConfigException | IOException refused) {
                 throw new CliException(ExitCode.FAILED, "The broker can't start: " + refused.getMessage(), refused);
