@@ -126,3 +126,64 @@ add_server_flags() {
     # shellcheck disable=SC2206 # one line of flags, split on purpose
     jvm_flags+=($collector)
 }
+
+# The broker's class cache in folder $1 for this JDK: classes as the JVM has them after loading (class-data sharing; from
+# Java 25 on with profiles). The JVM checks that it fits JDK, collector and class path, and does without it where it does
+# not.
+cache_file() {
+    local suffix=jsa
+    [ "$java_major" -lt 25 ] || suffix=aot
+    echo "$1/cache-$java_version-$java_vendor.$suffix"
+}
+
+# True when there is one that is newer than the jar ($2); an empty one stands for a JVM that could not make it.
+has_cache() {
+    [ "$(cache_file "$1")" -nt "$2" ]
+}
+
+# Makes the cache in folder $1: with jvm_flags and class path $2, runs the program that is the rest of the arguments. False
+# where that fails or the folder can't be written.
+make_cache() {
+    local folder=$1 class_path=$2 file made
+    shift 2
+    file=$(cache_file "$folder")
+    [ -w "$folder" ] || return 1
+    (
+        if command -v flock > /dev/null; then
+            exec 9> "$folder/.cache-lock"
+            flock 9
+        fi
+        echo "$name: preparing fast starts with Java $java_version, a few seconds ..." >&2
+        made=$file.$$
+        if [ "$java_major" -lt 25 ]; then
+            jvm_flags+=(-XX:ArchiveClassesAtExit="$made")
+        else
+            jvm_flags+=(-XX:AOTCacheOutput="$made")
+        fi
+        "$java" "${jvm_flags[@]}" -cp "$class_path" "$@" < /dev/null > "$folder/cache.log" 2>&1 9>&-
+        if [ -s "$made" ]; then
+            mv -f "$made" "$file"
+        else
+            rm -f "$made"
+            : > "$file" # not tried again on every start
+            exit 1
+        fi
+    )
+}
+
+# Appends to jvm_flags what makes the JVM use the cache in folder $1, where there is one newer than the jar ($2).
+add_cache_flags() {
+    local file
+    file=$(cache_file "$1")
+    [ -s "$file" ] && [ "$file" -nt "$2" ] || return 0
+    # One that does not fit is passed over without a word: standard output belongs to the program.
+    if [ "$java_major" -lt 25 ]; then
+        jvm_flags+=(-XX:SharedArchiveFile="$file" -Xshare:auto -Xlog:cds=off -Xlog:cds+dynamic=off -Xlog:class+path=off)
+    else
+        jvm_flags+=(-XX:AOTCache="$file" -XX:AOTMode=auto -Xlog:aot=off -Xlog:cds=off -Xlog:class+path=off)
+    fi
+}
+
+remove_caches() {
+    rm -f "$1"/cache-*.jsa "$1"/cache-*.aot "$1/cache.log" "$1/.cache-lock"
+}

@@ -111,13 +111,33 @@ public final class Broker implements OperatorView, AutoCloseable {
         return broker;
     }
 
-    private void serve() throws IOException {
+    /**
+     * Starts a broker that only a {@link WarmUp} uses: TCP, nothing on disk and no operators' port.
+     *
+     * @param authenticator given: closed with the broker.
+     */
+    static Broker startForWarmUp(BrokerConfig config, Authenticator authenticator) throws IOException {
+        Broker broker = new Broker(config, authenticator);
+        try {
+            broker.serveTcp();
+        } catch (IOException | RuntimeException failed) {
+            broker.close();
+            throw failed;
+        }
+        return broker;
+    }
+
+    private void serveTcp() throws IOException {
         for (int i = 0; i < dispatches.size(); i++) {
             Shard shard = dispatches.get(i).shard();
             shard.start(transport.loop(i), dispatches.get(i));
             transport.serve(sessions.get(i));
         }
         tcp = transport.listen(config.transport().port(), false);
+    }
+
+    private void serve() throws IOException {
+        serveTcp();
         webSocket = transport.listen(config.transport().wsPort(), true);
         admin = AdminApi.start(config.admin(), this);
         isReady = true;

@@ -27,6 +27,15 @@ public record BrokerConfig(
 
         boolean dev,
 
+        @Setting(
+                unit = "ms",
+                min = 0,
+                max = 60_000,
+                text =
+                        "Time spent before the ready line on events to and from itself, so that the code clients need is compiled when they come; 0 for none. Too "
+                                + "short makes the first seconds slower, too long the start.")
+        int warmUpMs,
+
         @Setting(min = 1, max = 64, text = "Name of this broker's region, told to clients in WELCOME.")
         String homeRegion,
 
@@ -79,6 +88,7 @@ public record BrokerConfig(
         return new BrokerConfig(
                 Path.of(System.getProperty("user.home", "."), ".hermod"),
                 false,
+                1_000,
                 "local",
                 TransportConfig.defaults(),
                 AdmissionConfig.defaults(),
@@ -96,6 +106,7 @@ public record BrokerConfig(
         return new BrokerConfig(
                 dataDir,
                 dev,
+                warmUpMs,
                 homeRegion,
                 transport,
                 admission,

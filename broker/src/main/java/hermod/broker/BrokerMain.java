@@ -38,7 +38,10 @@ public final class BrokerMain {
 
     /** @return the exit code. */
     static int run(String... args) {
-        return AdminCli.commandLine().addSubcommand("serve", new Serve()).execute(args);
+        return AdminCli.commandLine()
+                .addSubcommand("serve", new Serve())
+                .addSubcommand("rehearse", new Rehearsal())
+                .execute(args);
     }
 
     @Command(
@@ -121,9 +124,25 @@ public final class BrokerMain {
 
         private static Broker start(BrokerConfig config) {
             try {
+                // First what can be refused at once; the rest is refused a second later.
+                config.createDataDir();
+                warmUp(config);
                 return Broker.start(config);
             } catch (ConfigException | IOException refused) {
                 throw new CliException(ExitCode.FAILED, "The broker can't start: " + refused.getMessage(), refused);
+            }
+        }
+
+        private static void warmUp(BrokerConfig config) {
+            if (config.warmUpMs() == 0) {
+                return;
+            }
+            WarmUp.Outcome outcome = WarmUp.run(config, config.warmUpMs());
+            Throwable failure = outcome.failure();
+            if (failure == null) {
+                Log.OUT.info("warmed up: ms={}, events={}", config.warmUpMs(), outcome.eventCount());
+            } else {
+                Log.OUT.warn("the warm-up failed; the first seconds will be slower: {}", failure.toString());
             }
         }
 

@@ -114,6 +114,7 @@ public final class BrokerUnderTest implements AutoCloseable {
             Broker broker = Broker.start(new BrokerConfig(
                     dataDir,
                     isDev,
+                    0,
                     defaults.homeRegion(),
                     new TransportConfig(
                             io,

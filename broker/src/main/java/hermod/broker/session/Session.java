@@ -409,6 +409,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 helloRequestId,
                 Welcoming.welcome(ground, hello, identity, connectionId(), connectedAtUs, wishes.results())));
         metrics.add(Counter.CONNECTIONS_WELCOMED, 1);
+        hello = Welcoming.withoutToken(hello);
         Reader connection = reader;
         if (connection != null) {
             connection.frameLimitBytes(ground.frameLimitBytes());

@@ -89,6 +89,14 @@ final class Welcoming {
                 Refreshed.newBuilder().setTokenExpiresAtUs(who.expiresAtUs()).build());
     }
 
+    /** What operators are shown of a HELLO; the token and the wishes would stay in memory as long as the connection. */
+    static Hello withoutToken(Hello hello) {
+        return Hello.newBuilder()
+                .setDeviceId(hello.getDeviceId())
+                .setPlatform(hello.getPlatform())
+                .build();
+    }
+
     static String platformName(Hello hello) {
         return hello.getPlatform().name().replace("PLATFORM_", "").toLowerCase(Locale.ROOT);
     }

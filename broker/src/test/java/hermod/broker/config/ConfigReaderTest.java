@@ -257,6 +257,7 @@ class ConfigReaderTest {
         BrokerConfig dev = new BrokerConfig(
                 defaults.dataDir(),
                 true,
+                defaults.warmUpMs(),
                 defaults.homeRegion(),
                 defaults.transport(),
                 defaults.admission(),

@@ -16,8 +16,12 @@ public final class PublishedWriter {
 
     private static final int LONGS_PER_ITEM = 3;
 
-    private long[] ranges = new long[LONGS_PER_ITEM * 4];
-    private long[] exceptions = new long[LONGS_PER_ITEM * 4];
+    private static final long[] NOTHING = {};
+
+    /** Empty until the first outcome: most connections only listen. */
+    private long[] ranges = NOTHING;
+
+    private long[] exceptions = NOTHING;
     private int rangeCount;
     private int exceptionCount;
     private int lastRequestId;
@@ -50,7 +54,7 @@ public final class PublishedWriter {
             return;
         }
         if ((rangeCount + 1) * LONGS_PER_ITEM > ranges.length) {
-            ranges = Arrays.copyOf(ranges, ranges.length * 2);
+            ranges = grown(ranges);
         }
         lastRequestId = requestId;
         lastCount = count;
@@ -79,7 +83,7 @@ public final class PublishedWriter {
     /** An exception of any kind, as {@link PublishedFrame} draws it. */
     public void exception(int requestId, int handle, int code, int kind, int priority, int retryAfterMs, long offset) {
         if ((exceptionCount + 1) * LONGS_PER_ITEM > exceptions.length) {
-            exceptions = Arrays.copyOf(exceptions, exceptions.length * 2);
+            exceptions = grown(exceptions);
         }
         int i = exceptionCount++ * LONGS_PER_ITEM;
         exceptions[i] = pair(requestId, code | kind << 16 | priority << 24);
@@ -112,6 +116,10 @@ public final class PublishedWriter {
         }
         rangeCount = 0;
         exceptionCount = 0;
+    }
+
+    private static long[] grown(long[] items) {
+        return Arrays.copyOf(items, Math.max(LONGS_PER_ITEM * 4, items.length * 2));
     }
 
     private static long pair(int low, int high) {
