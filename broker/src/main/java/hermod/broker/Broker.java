@@ -116,8 +116,8 @@ public final class Broker implements OperatorView, AutoCloseable {
      *
      * @param authenticator given: closed with the broker.
      */
-    static Broker startForWarmUp(BrokerConfig config, Authenticator authenticator) throws IOException {
-        Broker broker = new Broker(config, authenticator);
+    static Broker startForWarmUp(BrokerConfig config, Authenticator authenticator) throws ConfigException, IOException {
+        Broker broker = new Broker(config, SocketIo.of(config.transport().io()), authenticator);
         try {
             broker.serveTcp();
         } catch (IOException | RuntimeException failed) {

@@ -4,6 +4,7 @@ import hermod.broker.admission.Authenticator;
 import hermod.broker.admission.Identity;
 import hermod.broker.admission.Rights;
 import hermod.broker.admission.Verdict;
+import hermod.broker.config.ConfigException;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.shard.ShardClock;
 import hermod.broker.shard.ShardConfig;
@@ -64,6 +65,7 @@ final class WarmUp {
                 0,
                 defaults.homeRegion(),
                 new TransportConfig(
+                        served.transport().io(),
                         transport.host(),
                         false,
                         0,
@@ -84,7 +86,10 @@ final class WarmUp {
                         RATE_MAX,
                         1 << 30),
                 new ShardConfig(
-                        served.shard().shardCount(), RING_BYTES, served.shard().turnRecordLimitCount()),
+                        served.shard().shardCount(),
+                        RING_BYTES,
+                        served.shard().turnRecordLimitCount(),
+                        served.shard().spinUs()),
                 defaults.outbox(),
                 served.topic(),
                 ChannelPolicies.defaults(),
@@ -114,7 +119,7 @@ final class WarmUp {
             Thread driver = daemon("hermod-warm-up", () -> drive(broker));
             await(driver);
             isOver = true;
-        } catch (IOException | RuntimeException failed) {
+        } catch (ConfigException | IOException | RuntimeException failed) {
             note(failed);
         } finally {
             isOver = true;
