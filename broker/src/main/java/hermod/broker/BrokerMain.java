@@ -6,6 +6,7 @@ import hermod.broker.admin.ExitCode;
 import hermod.broker.config.ConfigException;
 import hermod.broker.config.ConfigReader;
 import hermod.broker.topic.ChannelPolicies;
+import hermod.broker.transport.SocketIo;
 import io.netty.util.LeakPresenceDetector;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -126,6 +127,7 @@ public final class BrokerMain {
             try {
                 // First what can be refused at once; the rest is refused a second later.
                 config.createDataDir();
+                SocketIo.of(config.transport().io());
                 warmUp(config);
                 return Broker.start(config);
             } catch (ConfigException | IOException refused) {

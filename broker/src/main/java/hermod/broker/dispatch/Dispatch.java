@@ -101,7 +101,7 @@ public final class Dispatch implements RingHandler {
         Arrays.setAll(outgoing, to -> new Outgoing(ground.shards[to], metrics));
         dispatcher =
                 new TopicDispatcher(shard, topics, deduplication, ground.channels, metrics, outgoing, this::onOverrun);
-        fanout = new Fanout(shard.clock(), metrics, subscriptions, ground.handles, ground.chunks, flushes);
+        fanout = new Fanout(shard.clock(), metrics, subscriptions, ground.chunks, flushes);
         publisher = new Publisher(shard, metrics, dispatcher, outgoing, this, ground.payloadLimitBytes);
     }
 

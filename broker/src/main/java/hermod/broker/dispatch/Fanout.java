@@ -10,9 +10,7 @@ import hermod.broker.shard.RunsOn.Owner;
 import hermod.broker.shard.ShardClock;
 import hermod.broker.topic.Chunk;
 import hermod.broker.topic.ChunkTable;
-import hermod.broker.topic.HandleTable;
 import hermod.broker.topic.Subscriptions;
-import hermod.broker.topic.Topic;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.EventFrame;
@@ -27,29 +25,28 @@ import java.util.ArrayList;
  */
 @RunsOn(Owner.SHARD)
 final class Fanout {
-    /** Bytes of runs after which outboxes are flushed in the middle of a turn: a long turn must not fill an outbox whose socket would take it all. */
+    /** Bytes after which an outbox is flushed in the middle of a turn: a long turn must not fill one whose socket would take it all. */
     private static final int FLUSH_AT_BYTES = 128 * 1024;
+
+    private static final int RUNS_PER_CLOCK = 16;
 
     private final ShardClock clock;
     private final ShardMetrics metrics;
     private final Subscriptions subscriptions;
-    private final HandleTable handles;
     private final ChunkTable[] chunks;
     private final FlushList flushes;
     private final ArrayList<Outbox> full = new ArrayList<>();
-    private long unflushedBytes;
+    private int runsSinceClock;
 
     Fanout(
             ShardClock clock,
             ShardMetrics metrics,
             Subscriptions subscriptions,
-            HandleTable handles,
             ChunkTable[] chunks,
             FlushList flushes) {
         this.clock = clock;
         this.metrics = metrics;
         this.subscriptions = subscriptions;
-        this.handles = handles;
         this.chunks = chunks;
         this.flushes = flushes;
     }
@@ -65,14 +62,10 @@ final class Fanout {
             Subscriptions.Subscribers subscribers = subscriptions.of(handle);
             if (subscribers != null) {
                 fanOut(subscribers, memory, in, at);
-                note(handle, in, at);
+                note(in, at);
             }
         } finally {
             memory.release();
-        }
-        if (unflushedBytes >= FLUSH_AT_BYTES) {
-            flushes.flushAll();
-            unflushedBytes = 0;
         }
     }
 
@@ -80,7 +73,6 @@ final class Fanout {
         boolean hasExclusions = in.getByte(at + 6) != 0;
         int from = in.getIntLE(at + 12);
         int to = in.getIntLE(at + 16);
-        unflushedBytes += to - from;
         int count = in.getIntLE(at + 20);
         long expiresAtUs = in.getLongLE(at + 24);
         for (int i = 0; i < subscribers.count(); i++) {
@@ -97,6 +89,9 @@ final class Fanout {
         Outbox outbox = feed.outbox();
         if (outbox.offer(feed, memory, from, to, count, expiresAtUs) == Outbox.Offer.FULL) {
             full.add(outbox);
+        }
+        if (outbox.queuedBytes() >= FLUSH_AT_BYTES) {
+            outbox.flush();
         }
         flushes.add(outbox);
     }
@@ -134,18 +129,17 @@ final class Fanout {
         return valueAt >= 0 && memory.getLongLE(valueAt) == feed.device();
     }
 
-    private void note(int handle, ByteBuf in, int at) {
-        Topic topic = handles.of(handle);
-        if (topic != null) {
+    private void note(ByteBuf in, int at) {
+        // Not with each of many small runs: a look at the clock costs as much as fanning one out.
+        if (runsSinceClock++ % RUNS_PER_CLOCK == 0) {
             clock.update();
-            long ns = clock.nowNs() - in.getLongLE(at + 32);
-            metrics.record(topic.channel().index(), Stage.IN_BROKER, ns / 1_000, in.getIntLE(at + 20));
         }
+        long ns = Math.max(0, clock.nowNs() - in.getLongLE(at + 32));
+        metrics.record(in.getUnsignedShortLE(at + 40), Stage.IN_BROKER, ns / 1_000, in.getIntLE(at + 20));
     }
 
     /** Tells the owners of outboxes that overflowed; at the end of a turn, when subscriptions may change. */
     void reportFull() {
-        unflushedBytes = 0;
         for (int i = 0; i < full.size(); i++) {
             full.get(i).owner().onOutboxFull();
         }

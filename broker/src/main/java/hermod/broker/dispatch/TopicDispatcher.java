@@ -14,7 +14,6 @@ import hermod.broker.topic.Deduplication;
 import hermod.broker.topic.HomeTopics;
 import hermod.broker.topic.IncomingEvent;
 import hermod.broker.topic.RunSink;
-import hermod.broker.topic.Topic;
 import hermod.broker.topic.TopicLog;
 import hermod.protocol.ErrorCode;
 import hermod.protocol.Priority;
@@ -101,18 +100,18 @@ final class TopicDispatcher implements RunSink {
             boolean isClamped,
             long arrivedNs,
             PublishedWriter outcomes) {
-        Topic topic = log.topic();
-        int channel = topic.channel().index();
+        int handle = log.handle();
+        int channel = log.channel();
         if (sequence != 0) {
             long seen = deduplication.find(log, producer, sequence);
             if (seen > 0) {
                 metrics.add(channel, ChannelCounter.DUPLICATES, 1);
-                outcomes.duplicate(requestId, topic.handle(), seen);
+                outcomes.duplicate(requestId, handle, seen);
                 return;
             }
             if (seen < 0) {
                 metrics.add(channel, ChannelCounter.REFUSED, 1);
-                outcomes.refused(requestId, topic.handle(), ErrorCode.SEQUENCE_TOO_OLD, 0);
+                outcomes.refused(requestId, handle, ErrorCode.SEQUENCE_TOO_OLD, 0);
                 return;
             }
         }
@@ -120,10 +119,10 @@ final class TopicDispatcher implements RunSink {
         if (sequence != 0) {
             deduplication.put(log, producer, sequence, offset, arrivedNs);
         }
-        outcomes.accepted(requestId, topic.handle(), offset);
+        outcomes.accepted(requestId, handle, offset);
         if (isClamped) {
             metrics.add(channel, ChannelCounter.CLAMPED, 1);
-            outcomes.clamped(requestId, topic.handle(), incoming.priority, offset);
+            outcomes.clamped(requestId, handle, incoming.priority, offset);
         }
         if (log.queueForHandOver()) {
             queued.add(log);
@@ -277,12 +276,11 @@ final class TopicDispatcher implements RunSink {
 
     @Override
     public void onRun(TopicLog log, Chunk chunk, TopicLog.Run run) {
-        Topic topic = log.topic();
         // Here and not with each event: a run is all that was accepted since the last.
-        metrics.add(topic.channel().index(), ChannelCounter.PUBLISHED, run.count());
+        metrics.add(log.channel(), ChannelCounter.PUBLISHED, run.count());
         scratch.clear()
-                .writeIntLE(topic.handle())
-                .writeShortLE(topic.homeShard())
+                .writeIntLE(log.handle())
+                .writeShortLE(shard.index())
                 .writeByte(run.hasExclusions() ? 1 : 0)
                 .writeByte(0)
                 .writeIntLE(chunk.slot())
@@ -290,16 +288,17 @@ final class TopicDispatcher implements RunSink {
                 .writeIntLE(log.runEnd())
                 .writeIntLE(run.count())
                 .writeLongLE(run.expiresAtUs())
-                .writeLongLE(run.arrivedNs());
+                .writeLongLE(run.arrivedNs())
+                .writeShortLE(log.channel());
         for (int to = 0; to < outgoing.length; to++) {
             if (log.subscriberCount(to) == 0) {
                 continue;
             }
             // The reference travels with the record; the receiving shard releases it.
             chunk.memory().retain();
-            if (!outgoing[to].send(topic.channel().policy().lane(), RingRecords.RUN, scratch)) {
+            if (!outgoing[to].send(log.lane(), RingRecords.RUN, scratch)) {
                 chunk.memory().release();
-                overruns.onOverrun(to, topic.handle());
+                overruns.onOverrun(to, log.handle());
             }
         }
     }

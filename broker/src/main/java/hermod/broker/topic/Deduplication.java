@@ -8,17 +8,20 @@ import org.jspecify.annotations.Nullable;
 /**
  * Which sequences of which producers the topics of one home shard have seen, within a bound of memory.
  *
- * <p>At the bound the producer that was silent longest on any topic is forgotten, at the bound of producers of one topic the one silent longest there; a retry of its would then be taken for new. The
+ * <p>At the bound the producer that was silent longest on any topic is forgotten, or one silent nearly as long, at the bound of producers of one topic the one silent longest there; a retry of its would then be taken for new. The
  * counter {@code producers_forgotten} says so. The bounds are set so that it does not happen in ordinary operation.
  */
 @RunsOn(Owner.SHARD)
 public final class Deduplication {
+    /** Windows looked at for each one forgotten: a full table must not stop its shard. */
+    private static final int SECOND_CHANCES_MAX = 64;
+
     private final long limitBytes;
     private final int producersPerTopicLimitCount;
     private long usedBytes;
     private long forgottenCount;
 
-    /** Ends of the list of all windows in the order of their last use, so that the bound holds without a search. */
+    /** Ends of the list of all windows, about in the order of their last use. */
     private @Nullable SequenceWindow eldest;
 
     private @Nullable SequenceWindow newest;
@@ -48,22 +51,40 @@ public final class Deduplication {
     public void put(TopicLog log, long producer, long sequence, long offset, long nowNs) {
         SequenceWindow window = window(log, producer);
         if (window == null) {
-            window = add(log, producer);
-        }
-        if (window != newest) {
-            unlink(window);
-            linkAsNewest(window);
+            window = add(log, producer, nowNs);
         }
         long before = window.bytes();
         window.put(sequence, offset, nowNs);
         usedBytes += window.bytes() - before;
-        while (usedBytes > limitBytes && eldest != null && eldest != window) {
-            forget(eldest);
+        while (usedBytes > limitBytes && forgetLongestSilentBut(window)) {
             forgottenCount++;
         }
     }
 
-    private SequenceWindow add(TopicLog log, long producer) {
+    /**
+     * Forgets the window that was used longest ago, about: a use only notes its time, so that an event need not touch the neighbours' memory, and whoever is first here and was used since it came to its place gets a second
+     * chance, as in the clock algorithm for memory pages.
+     *
+     * @return false if there is no other than {@code kept}.
+     */
+    private boolean forgetLongestSilentBut(SequenceWindow kept) {
+        SequenceWindow first = eldest;
+        for (int i = 0; i < SECOND_CHANCES_MAX && first != null && first.usedAtNs() > first.linkedAtNs; i++) {
+            unlink(first);
+            linkAsNewest(first, first.usedAtNs());
+            first = eldest;
+        }
+        if (first == kept) {
+            first = kept.newer;
+        }
+        if (first == null) {
+            return false;
+        }
+        forget(first);
+        return true;
+    }
+
+    private SequenceWindow add(TopicLog log, long producer, long nowNs) {
         Long2ObjectHashMap<SequenceWindow> producers = log.producers();
         if (producers.size() >= producersPerTopicLimitCount) {
             forgetLongestSilent(producers);
@@ -72,7 +93,7 @@ public final class Deduplication {
         producers.put(producer, window);
         log.lastWindow = window;
         usedBytes += SequenceWindow.bytesAtFirst();
-        linkAsNewest(window);
+        linkAsNewest(window, nowNs);
         return window;
     }
 
@@ -99,7 +120,8 @@ public final class Deduplication {
         usedBytes -= window.bytes();
     }
 
-    private void linkAsNewest(SequenceWindow window) {
+    private void linkAsNewest(SequenceWindow window, long nowNs) {
+        window.linkedAtNs = nowNs;
         window.older = newest;
         if (newest == null) {
             eldest = window;

@@ -31,6 +31,9 @@ final class SequenceWindow {
     private long highest;
     private long usedAtNs;
 
+    /** When it was put at its place among the windows; {@link Deduplication}'s. */
+    long linkedAtNs;
+
     /** @param topic where it is found under its producer. */
     SequenceWindow(TopicLog topic, long producer) {
         this.topic = topic;

@@ -2,6 +2,7 @@ package hermod.broker.topic;
 
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
+import hermod.protocol.Priority;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.EventFrame;
@@ -77,6 +78,12 @@ public final class TopicLog {
     }
 
     private final Topic topic;
+
+    // Of the topic, here because each event needs them and ten thousand topics do not fit in the processor's cache.
+    private final int handle;
+    private final int channel;
+    private final Priority lane;
+
     private final ChunkPool chunks;
     private final Long2ObjectHashMap<SequenceWindow> producers = new Long2ObjectHashMap<>();
 
@@ -95,6 +102,9 @@ public final class TopicLog {
 
     TopicLog(Topic topic, ChunkPool chunks, int shardCount, long nowNs) {
         this.topic = topic;
+        this.handle = topic.handle();
+        this.channel = topic.channel().index();
+        this.lane = topic.channel().policy().lane();
         this.chunks = chunks;
         this.subscriberCounts = new int[shardCount];
         this.idleSinceNs = nowNs;
@@ -103,6 +113,21 @@ public final class TopicLog {
 
     public Topic topic() {
         return topic;
+    }
+
+    /** The topic's handle. */
+    public int handle() {
+        return handle;
+    }
+
+    /** Number of the topic's channel, for metrics. */
+    public int channel() {
+        return channel;
+    }
+
+    /** Lane of the topic's channel. */
+    public Priority lane() {
+        return lane;
     }
 
     /** The offset the next event will get, from 1. */
@@ -132,7 +157,7 @@ public final class TopicLog {
                 (frameBytes - FrameHeader.LENGTH_FIELD_BYTES) | (long) (FrameType.EVENT.code() | flags << 8) << 32;
         long ttlTypeFields = event.ttlSeconds | (long) event.type << 32 | (long) (fieldsBytes + addedBytes) << 48;
         out.putLong(at, lengthTypeFlags, ByteOrder.LITTLE_ENDIAN);
-        out.putLong(at + FrameHeader.HANDLE_AT, topic.handle() & 0xffff_ffffL, ByteOrder.LITTLE_ENDIAN);
+        out.putLong(at + FrameHeader.HANDLE_AT, handle & 0xffff_ffffL, ByteOrder.LITTLE_ENDIAN);
         out.putLong(at + EventFrame.OFFSET_AT, nextOffset, ByteOrder.LITTLE_ENDIAN);
         int entryAt = at + EventFrame.ENTRY_AT;
         out.putLong(entryAt + Entry.TIMESTAMP_AT, event.timestampUs, ByteOrder.LITTLE_ENDIAN);
