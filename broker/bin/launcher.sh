@@ -123,6 +123,8 @@ add_server_flags() {
         fi
         { mkdir -p "$1" && echo "$collector" > "$remembered.$$" && mv "$remembered.$$" "$remembered"; } 2> /dev/null || true
     fi
+    # Compact: what connecting leaves behind is collected early, so that it does not stay resident. Events leave nothing behind.
+    [ "$collector" != -XX:+UseShenandoahGC ] || collector="$collector -XX:ShenandoahGCHeuristics=compact"
     # shellcheck disable=SC2206 # one line of flags, split on purpose
     jvm_flags+=($collector)
 }
