@@ -90,10 +90,10 @@ final class Fanout {
         if (outbox.offer(feed, memory, from, to, count, expiresAtUs) == Outbox.Offer.FULL) {
             full.add(outbox);
         }
-        if (outbox.queuedBytes() >= FLUSH_AT_BYTES) {
-            outbox.flush();
-        }
         flushes.add(outbox);
+        if (outbox.queuedBytes() >= FLUSH_AT_BYTES) {
+            outbox.flushEarly();
+        }
     }
 
     /** The slow way, for a run in which some events leave a device out: what lies between those is offered piece by piece. */

@@ -180,6 +180,11 @@ public final class Outbox {
      */
     public boolean flush() {
         isDirty = false;
+        return flushEarly();
+    }
+
+    /** The same in the middle of a turn: at its end the outbox is flushed again. */
+    public boolean flushEarly() {
         if (isClosed) {
             return true;
         }
