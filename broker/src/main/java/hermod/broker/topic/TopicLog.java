@@ -27,9 +27,9 @@ public final class TopicLog {
     private static final int EXCLUDED_FIELD_BYTES = EventFields.HEAD_BYTES + Long.BYTES;
 
     /** A chunk that was full sooner is followed by one twice as large, one that lasted longer by one half as large. */
-    private static final long CHUNK_SHORT_NS = TimeUnit.MILLISECONDS.toNanos(20);
+    private static final long CHUNK_SHORT_NS = TimeUnit.MILLISECONDS.toNanos(100);
 
-    private static final long CHUNK_LONG_NS = TimeUnit.MILLISECONDS.toNanos(500);
+    private static final long CHUNK_LONG_NS = TimeUnit.SECONDS.toNanos(1);
 
     /** The events appended and not handed on: one contiguous piece of the current chunk. */
     public static final class Run {

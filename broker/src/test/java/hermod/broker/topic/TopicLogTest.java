@@ -202,8 +202,8 @@ class TopicLogTest {
     @Test
     void aBusyTopicsChunksGrowAndAQuietOnesShrinkAgain() {
         assertThat(chunkSizes(5, 1)).containsExactly(1_024, 2_048, 4_096, 4_096, 4_096);
-        assertThat(chunkSizes(3, 100)).containsExactly(4_096, 4_096, 4_096);
-        assertThat(chunkSizes(4, 1_000)).containsExactly(4_096, 2_048, 1_024, 1_024);
+        assertThat(chunkSizes(3, 200)).containsExactly(4_096, 4_096, 4_096);
+        assertThat(chunkSizes(4, 2_000)).containsExactly(4_096, 2_048, 1_024, 1_024);
     }
 
     @Test
