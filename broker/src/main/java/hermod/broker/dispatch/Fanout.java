@@ -36,6 +36,7 @@ final class Fanout {
     private final ChunkTable[] chunks;
     private final FlushList flushes;
     private final ArrayList<Outbox> full = new ArrayList<>();
+    private final ArrayList<Outbox> longOnes = new ArrayList<>();
     private int runsSinceClock;
 
     Fanout(
@@ -62,6 +63,7 @@ final class Fanout {
             Subscriptions.Subscribers subscribers = subscriptions.of(handle);
             if (subscribers != null) {
                 fanOut(subscribers, memory, in, at);
+                flushLong();
                 note(in, at);
             }
         } finally {
@@ -92,8 +94,16 @@ final class Fanout {
         }
         flushes.add(outbox);
         if (outbox.queuedBytes() >= FLUSH_AT_BYTES) {
-            outbox.flushEarly();
+            longOnes.add(outbox);
         }
+    }
+
+    /** Not while the subscribers are walked: nothing may come back from a socket that changes them. */
+    private void flushLong() {
+        for (int i = 0; i < longOnes.size(); i++) {
+            longOnes.get(i).flushEarly();
+        }
+        longOnes.clear();
     }
 
     /** The slow way, for a run in which some events leave a device out: what lies between those is offered piece by piece. */
@@ -130,7 +140,8 @@ final class Fanout {
     }
 
     private void note(ByteBuf in, int at) {
-        // Not with each of many small runs: a look at the clock costs as much as fanning one out.
+        // With the first run of a turn, but not with each of many small ones: a look at the clock costs as much as
+        // fanning one out.
         if (runsSinceClock++ % RUNS_PER_CLOCK == 0) {
             clock.update();
         }
@@ -140,6 +151,7 @@ final class Fanout {
 
     /** Tells the owners of outboxes that overflowed; at the end of a turn, when subscriptions may change. */
     void reportFull() {
+        runsSinceClock = 0;
         for (int i = 0; i < full.size(); i++) {
             full.get(i).owner().onOutboxFull();
         }

@@ -139,7 +139,7 @@ final class TopicDispatcher implements RunSink {
         int sourceBytes = in.getUnsignedShortLE(at + 38);
         int next = at + RingRecords.EVENTS_FIXED_BYTES;
         TopicLog log = topics.of(handle);
-        BufferView.lay(remoteEvents, in, at, bytes);
+        BufferView.lay(remoteEvents, in, 0, at + bytes);
         event.in = remoteEvents;
         event.device = in.getLongLE(at + 16);
         if (remoteSource.length != sourceBytes) {
@@ -149,7 +149,7 @@ final class TopicDispatcher implements RunSink {
         event.source = remoteSource;
         next += sourceBytes;
         try {
-            acceptAll(log, in, next, at, at + bytes, handle, producer, arrivedNs, publisherShard, party);
+            acceptAll(log, in, next, at + bytes, handle, producer, arrivedNs, publisherShard, party);
         } finally {
             // Also after a defect: outcomes left here would go to the next batch's publisher.
             sendOutcomes(publisherShard, party);
@@ -159,15 +159,14 @@ final class TopicDispatcher implements RunSink {
     private void acceptAll(
             @Nullable TopicLog log,
             ByteBuf in,
-            int firstAt,
-            int recordAt,
+            int at,
             int end,
             int handle,
             long producer,
             long arrivedNs,
             int publisherShard,
             long party) {
-        int next = firstAt;
+        int next = at;
         while (next < end) {
             int requestId = in.getIntLE(next);
             int entryBytes = in.getIntLE(next + 4);
@@ -182,7 +181,7 @@ final class TopicDispatcher implements RunSink {
                 event.priority = Priority.ofCode(in.getByte(next + 28));
                 event.excludesDevice = (bits & RingRecords.BIT_EXCLUDES_DEVICE) != 0;
                 int entryAt = next + RingRecords.EVENT_FIXED_BYTES;
-                event.entryAt = entryAt - recordAt;
+                event.entryAt = entryAt;
                 event.entryBytes = entryBytes;
                 event.type = Entry.type(in, entryAt);
                 event.fieldsBytes = Entry.fieldsBytes(in, entryAt);

@@ -71,7 +71,7 @@ public final class ShardMetrics {
         record(channel, Stage.BROKER_TO_SOCKET, waitedNs / 1_000, count);
     }
 
-    /** Begins a batch: until {@link #endBatch} what is recorded costs no locked instruction. A reader waits for the end, so a batch is short: one read of a socket, one turn. May be nested. */
+    /** Begins a batch: until {@link #endBatch} what is recorded costs no locked instruction. A reader waits for the end, so a batch is short, such as the frames of one read, and its end is in a {@code finally}. May be nested. */
     public void beginBatch() {
         if (batchDepth++ == 0) {
             batchPhase = phaser.writerCriticalSectionEnter();
@@ -96,8 +96,11 @@ public final class ShardMetrics {
             recorder.record(value, count);
         } else {
             beginBatch();
-            recorder.record(value, count);
-            endBatch();
+            try {
+                recorder.record(value, count);
+            } finally {
+                endBatch();
+            }
         }
     }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import hermod.broker.LeakCheck;
 import hermod.broker.metrics.ChannelInfo;
 import hermod.broker.metrics.Counter;
+import hermod.broker.metrics.LatencySummary;
 import hermod.broker.metrics.Metrics;
 import hermod.broker.outbox.CountingOwner;
 import hermod.broker.outbox.Feed;
@@ -284,6 +285,32 @@ class DispatchTest {
         Publisher publisher = client.on.publisher();
         publisher.view().wrap(frame, 0, frame.readableBytes());
         publisher.publish(client, publisher.publication(client.topic));
+    }
+
+    /** Time that an event spends between its arrival and its turn. */
+    private static void passTwoMs() {
+        long until = System.nanoTime() + 2_000_000;
+        while (System.nanoTime() < until) {
+            Thread.onSpinWait();
+        }
+    }
+
+    @Test
+    void theTimeInTheBrokerIsMeasuredInEachTurn() throws Exception {
+        Client subscriber = holding(HOME, 1, true);
+        Feed feed = subscriber.subscribe();
+        Client publisher = holding(HOME, 2, false);
+        for (int i = 0; i < 5; i++) {
+            dispatches[HOME].shard().clock().update();
+            publish(publisher, i, 10);
+            passTwoMs();
+            settle();
+        }
+        assertThat(subscriber.offsets).hasSize(5);
+        LatencySummary inBroker = metrics.channels().get(0).inBroker();
+        assertThat(inBroker.count()).isEqualTo(5);
+        assertThat(inBroker.p50()).isGreaterThanOrEqualTo(1_900);
+        dispatches[HOME].subscriptions().remove(subscriber.topic.handle(), feed);
     }
 
     @Test

@@ -89,6 +89,22 @@ class DeduplicationTest {
     }
 
     @Test
+    void whereAllWereUsedAgainTheOneBehindTheSixtyFourEldestGoes() {
+        Deduplication deduplication = deduplication(1_000, 100 * SequenceWindow.bytesAtFirst());
+        TopicLog log = log(1);
+        for (int producer = 1; producer <= 100; producer++) {
+            deduplication.put(log, producer, 1, producer, producer);
+        }
+        for (int producer = 1; producer <= 100; producer++) {
+            deduplication.put(log, producer, 2, 100 + producer, 1_000 + producer);
+        }
+        deduplication.put(log, 101, 1, 201, 2_000);
+        assertThat(deduplication.forgottenCount()).isEqualTo(1);
+        assertThat(deduplication.find(log, 65, 2)).isZero();
+        assertThat(deduplication.find(log, 1, 2)).isEqualTo(101);
+    }
+
+    @Test
     void aTopicThatIsForgottenGivesItsMemoryBackAndCountsNoProducerAsForgotten() {
         Deduplication deduplication = deduplication(100, 1_000_000);
         TopicLog log = log(1);
