@@ -31,6 +31,7 @@ final class Author implements FrameSink {
     private record Asked(int handle, Published event) {}
 
     private final String user;
+    private final int shard;
     private final Truth truth;
     private final Map<Integer, Asked> unanswered = new HashMap<>();
     private final PublishedFrame outcomes = new PublishedFrame();
@@ -40,14 +41,20 @@ final class Author implements FrameSink {
     private long refusedCount;
 
     /** @param firstNumber numbers of its events begin here. */
-    Author(String user, Truth truth, long firstNumber) {
+    Author(String user, int shard, Truth truth, long firstNumber) {
         this.user = user;
+        this.shard = shard;
         this.truth = truth;
         this.lastNumber = firstNumber;
     }
 
     String user() {
         return user;
+    }
+
+    /** Whose thread its socket belongs to. */
+    int shard() {
+        return shard;
     }
 
     void connection(BareBroker.Client client) {
