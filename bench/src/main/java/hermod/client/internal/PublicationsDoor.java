@@ -26,6 +26,8 @@ public final class PublicationsDoor {
             8,
             1_024,
             1,
+            1,
+            0,
             1);
 
     private final Publications publications;
