@@ -28,7 +28,8 @@ public final class PublicationsDoor {
             1,
             1,
             0,
-            1);
+            1,
+            0);
 
     private final Publications publications;
 
