@@ -498,7 +498,9 @@ public final class Outbox {
             fallBehind(feed, firstOffset(memory, from));
             return;
         }
-        int lane = Math.max(laneOf(priority), feed.readLane.code());
+        // What stands behind the raised event it was lifted for is read in the topic's own lane again.
+        Priority readLane = firstOffset(memory, from) < feed.liftedEnd ? feed.readLane : feed.lane();
+        int lane = Math.max(laneOf(priority), laneOf(readLane));
         enqueue(feed, lane, memory, from, to, count, expiresAtUs);
     }
 
