@@ -27,6 +27,7 @@ import hermod.broker.topic.TopicLog;
 import hermod.broker.transport.SocketIo;
 import hermod.broker.transport.Transport;
 import hermod.broker.transport.TransportConfig;
+import hermod.protocol.Feature;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Clock;
@@ -80,6 +81,7 @@ public final class Broker implements OperatorView, AutoCloseable {
                 channels,
                 Transport.allocator(),
                 config.topic(),
+                config.batching(),
                 config.transport().payloadLimitBytes());
         SessionGround sessionGround = sessionGround();
         transport =
@@ -130,7 +132,7 @@ public final class Broker implements OperatorView, AutoCloseable {
     private void serveTcp() throws IOException {
         for (int i = 0; i < dispatches.size(); i++) {
             Shard shard = dispatches.get(i).shard();
-            shard.start(transport.loop(i), dispatches.get(i));
+            shard.start(transport.loop(i), transport.timer(i), dispatches.get(i));
             transport.serve(sessions.get(i));
         }
         tcp = transport.listen(config.transport().port(), false);
@@ -154,6 +156,7 @@ public final class Broker implements OperatorView, AutoCloseable {
                 authenticator,
                 channels,
                 Commands.registerAll(new CommandRouter()),
+                config.batching().compresses() ? Feature.LZ4.bit() : 0,
                 new ConnectionLimits(),
                 new SessionGround.Hashes(),
                 Transport.allocator(),
@@ -307,6 +310,15 @@ public final class Broker implements OperatorView, AutoCloseable {
             api.close();
         }
         transport.stopListening();
+        for (Dispatch dispatch : dispatches) {
+            ask(
+                    dispatch,
+                    on -> {
+                        on.endBatches();
+                        return true;
+                    },
+                    false);
+        }
         for (int i = 0; i < sessions.size(); i++) {
             Sessions onShard = sessions.get(i);
             ask(

@@ -93,6 +93,7 @@ final class WarmUp {
                 defaults.outbox(),
                 served.topic(),
                 ChannelPolicies.defaults(),
+                served.batching(),
                 defaults.metrics(),
                 defaults.admin());
     }

@@ -19,6 +19,7 @@ import hermod.broker.session.SessionGround;
 import hermod.broker.session.Sessions;
 import hermod.broker.shard.Shard;
 import hermod.broker.shard.ShardConfig;
+import hermod.broker.topic.BatchingConfig;
 import hermod.broker.topic.ChannelPolicy;
 import hermod.broker.topic.Channels;
 import hermod.broker.topic.HomeTopics;
@@ -86,7 +87,12 @@ public final class BareBroker implements AutoCloseable {
             tasks.add(isShared ? new ConcurrentLinkedQueue<>() : new ArrayDeque<>());
         }
         Dispatch.Ground ground = new Dispatch.Ground(
-                shards, channels, Transport.allocator(), TopicConfig.defaults(), PAYLOAD_LIMIT_BYTES);
+                shards,
+                channels,
+                Transport.allocator(),
+                TopicConfig.defaults(),
+                BatchingConfig.defaults(),
+                PAYLOAD_LIMIT_BYTES);
         SessionGround sessionGround = sessionGround(channels);
         for (int i = 0; i < shardCount; i++) {
             dispatches[i] = new Dispatch(ground, i, metrics.shard(i));
@@ -112,6 +118,7 @@ public final class BareBroker implements AutoCloseable {
                 new BelievingAuthenticator(),
                 channels,
                 Commands.registerAll(new CommandRouter()),
+                0,
                 new ConnectionLimits(),
                 new SessionGround.Hashes(),
                 Transport.allocator(),

@@ -7,12 +7,16 @@ import hermod.broker.shard.RingHandler;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
 import hermod.broker.shard.Shard;
+import hermod.broker.topic.BatchTakers;
+import hermod.broker.topic.BatchWindows;
+import hermod.broker.topic.BatchingConfig;
 import hermod.broker.topic.Channels;
 import hermod.broker.topic.ChunkPool;
 import hermod.broker.topic.ChunkTable;
 import hermod.broker.topic.Deduplication;
 import hermod.broker.topic.HandleTable;
 import hermod.broker.topic.HomeTopics;
+import hermod.broker.topic.RunCompressor;
 import hermod.broker.topic.Subscriptions;
 import hermod.broker.topic.Topic;
 import hermod.broker.topic.TopicConfig;
@@ -49,6 +53,8 @@ public final class Dispatch implements RingHandler {
         final Channels channels;
         final ByteBufAllocator allocator;
         final TopicConfig topicConfig;
+        final BatchingConfig batching;
+        final BatchTakers batchTakers;
         final int payloadLimitBytes;
 
         public Ground(
@@ -56,6 +62,7 @@ public final class Dispatch implements RingHandler {
                 Channels channels,
                 ByteBufAllocator allocator,
                 TopicConfig topicConfig,
+                BatchingConfig batching,
                 int payloadLimitBytes) {
             this.shards = Arrays.copyOf(shards, shards.length);
             this.dispatches = new Dispatch[shards.length];
@@ -64,6 +71,8 @@ public final class Dispatch implements RingHandler {
             this.channels = channels;
             this.allocator = allocator;
             this.topicConfig = topicConfig;
+            this.batching = batching;
+            this.batchTakers = new BatchTakers(channels.all().size());
             this.payloadLimitBytes = payloadLimitBytes;
         }
     }
@@ -74,7 +83,9 @@ public final class Dispatch implements RingHandler {
     private final HomeTopics topics;
     private final ChunkPool chunkPool;
     private final Deduplication deduplication;
-    private final Subscriptions subscriptions = new Subscriptions();
+    private final Subscriptions subscriptions;
+    private final BatchWindows windows;
+    private final RunCompressor compressor;
     private final FlushList flushes = new FlushList();
     private final Outgoing[] outgoing;
     private final TopicDispatcher dispatcher;
@@ -97,10 +108,13 @@ public final class Dispatch implements RingHandler {
         deduplication = new Deduplication(ground.topicConfig);
         topics = new HomeTopics(
                 index, ground.shards.length, ground.topicConfig, ground.handles, chunkPool, deduplication);
+        subscriptions = new Subscriptions(ground.batchTakers);
+        windows = new BatchWindows(ground.batching, ground.channels.all().size(), metrics, shard::wakeAt);
+        compressor = new RunCompressor(chunkPool, shard.clock(), metrics, ground.batching, ground.batchTakers);
         outgoing = new Outgoing[ground.shards.length];
         Arrays.setAll(outgoing, to -> new Outgoing(ground.shards[to], metrics));
-        dispatcher =
-                new TopicDispatcher(shard, topics, deduplication, ground.channels, metrics, outgoing, this::onOverrun);
+        dispatcher = new TopicDispatcher(
+                shard, topics, deduplication, ground.channels, windows, compressor, metrics, outgoing, this::onOverrun);
         fanout = new Fanout(shard.clock(), metrics, subscriptions, ground.chunks, flushes);
         publisher = new Publisher(shard, metrics, dispatcher, outgoing, this, ground.payloadLimitBytes);
     }
@@ -290,8 +304,20 @@ public final class Dispatch implements RingHandler {
     }
 
     @Override
+    public void onTimer() {
+        try {
+            dispatcher.onTime(shard.clock().nowNs());
+        } catch (RuntimeException | AssertionError | OutOfMemoryError defect) {
+            onDefect(defect);
+        }
+    }
+
+    @Override
     public void onTick() {
         try {
+            // The timer does it; but nothing may wait for ever where it failed once.
+            dispatcher.onTime(shard.clock().nowNs());
+            windows.onTick(shard.clock().nowNs());
             chunkPool.trim();
             topics.forgetIdle(shard.clock().nowNs());
             metrics.add(Counter.PRODUCERS_FORGOTTEN, deduplication.forgottenCount() - producersForgotten);
@@ -341,10 +367,17 @@ public final class Dispatch implements RingHandler {
         return ground.handles.of(handle);
     }
 
+    /** Hands over what waits in batching windows and writes it: the broker is stopping, and its subscribers are still there. */
+    public void endBatches() {
+        dispatcher.endBatches();
+        shard.turnNow();
+    }
+
     /** Gives all memory back; the last thing on the shard. */
     public void close() {
         // Runs on their way hold references.
         shard.turnNow();
+        compressor.close();
         topics.close();
     }
 }

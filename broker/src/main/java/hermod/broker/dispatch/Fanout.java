@@ -17,6 +17,7 @@ import hermod.protocol.frame.EventFrame;
 import hermod.protocol.frame.FrameHeader;
 import io.netty.buffer.ByteBuf;
 import java.util.ArrayList;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Stage 5 of 7: on a subscriber's shard, puts a topic's run into the outbox of everyone here who wants it.
@@ -59,19 +60,29 @@ final class Fanout {
             throw new IllegalStateException("run of a chunk that is gone: handle=" + handle);
         }
         ByteBuf memory = chunk.memory();
+        Chunk compressed = compressed(in, at);
         try {
             Subscriptions.Subscribers subscribers = subscriptions.of(handle);
             if (subscribers != null) {
-                fanOut(subscribers, memory, in, at);
+                fanOut(subscribers, memory, compressed, in, at);
                 flushLong();
                 note(in, at);
             }
         } finally {
             memory.release();
+            if (compressed != null) {
+                compressed.memory().release();
+            }
         }
     }
 
-    private void fanOut(Subscriptions.Subscribers subscribers, ByteBuf memory, ByteBuf in, int at) {
+    private @Nullable Chunk compressed(ByteBuf in, int at) {
+        int slot = in.getIntLE(at + 44);
+        return slot == RingRecords.NOT_COMPRESSED ? null : chunks[in.getUnsignedShortLE(at + 4)].of(slot);
+    }
+
+    private void fanOut(
+            Subscriptions.Subscribers subscribers, ByteBuf memory, @Nullable Chunk compressed, ByteBuf in, int at) {
         boolean hasExclusions = in.getByte(at + 6) != 0;
         int from = in.getIntLE(at + 12);
         int to = in.getIntLE(at + 16);
@@ -81,6 +92,9 @@ final class Fanout {
             Feed feed = subscribers.at(i);
             if (hasExclusions) {
                 offerWithoutExcluded(feed, memory, from, to, expiresAtUs);
+            } else if (compressed != null && feed.takesBatches()) {
+                // Its events are not looked at one by one any more; a client leaves out what has expired by then.
+                offer(feed, compressed.memory(), in.getIntLE(at + 48), in.getIntLE(at + 52), count, Long.MAX_VALUE);
             } else {
                 offer(feed, memory, from, to, count, expiresAtUs);
             }

@@ -6,6 +6,7 @@ import hermod.broker.metrics.ShardMetrics;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
 import hermod.broker.shard.Shard;
+import hermod.broker.topic.BatchWindows;
 import hermod.broker.topic.BufferView;
 import hermod.broker.topic.Channel;
 import hermod.broker.topic.Channels;
@@ -13,6 +14,7 @@ import hermod.broker.topic.Chunk;
 import hermod.broker.topic.Deduplication;
 import hermod.broker.topic.HomeTopics;
 import hermod.broker.topic.IncomingEvent;
+import hermod.broker.topic.RunCompressor;
 import hermod.broker.topic.RunSink;
 import hermod.broker.topic.TopicLog;
 import hermod.protocol.ErrorCode;
@@ -38,6 +40,8 @@ final class TopicDispatcher implements RunSink {
     private final HomeTopics topics;
     private final Deduplication deduplication;
     private final Channels channels;
+    private final BatchWindows windows;
+    private final RunCompressor compressor;
     private final ShardMetrics metrics;
     private final Outgoing[] outgoing;
     private final OverrunListener overruns;
@@ -62,6 +66,8 @@ final class TopicDispatcher implements RunSink {
             HomeTopics topics,
             Deduplication deduplication,
             Channels channels,
+            BatchWindows windows,
+            RunCompressor compressor,
             ShardMetrics metrics,
             Outgoing[] outgoing,
             OverrunListener overruns) {
@@ -69,6 +75,8 @@ final class TopicDispatcher implements RunSink {
         this.topics = topics;
         this.deduplication = deduplication;
         this.channels = channels;
+        this.windows = windows;
+        this.compressor = compressor;
         this.metrics = metrics;
         this.outgoing = outgoing;
         this.overruns = overruns;
@@ -124,9 +132,29 @@ final class TopicDispatcher implements RunSink {
             metrics.add(channel, ChannelCounter.CLAMPED, 1);
             outcomes.clamped(requestId, handle, incoming.priority, offset);
         }
+        if (!windows.waits(
+                log, incoming.priority, incoming.entryBytes, shard.clock().nowNs())) {
+            queue(log);
+        }
+    }
+
+    private void queue(TopicLog log) {
         if (log.queueForHandOver()) {
             queued.add(log);
         }
+    }
+
+    /** Queues the topics whose batching windows have ended, and asks for a turn if there are any. */
+    void onTime(long nowNs) {
+        windows.expire(nowNs, this::queue);
+        if (hasQueued()) {
+            shard.requestTurn();
+        }
+    }
+
+    /** Queues all topics that wait. */
+    void endBatches() {
+        windows.endAll(shard.clock().nowNs(), this::queue);
     }
 
     /** A batch of events from another shard's publisher. */
@@ -288,15 +316,31 @@ final class TopicDispatcher implements RunSink {
                 .writeIntLE(run.count())
                 .writeLongLE(run.expiresAtUs())
                 .writeLongLE(run.arrivedNs())
-                .writeShortLE(log.channel());
+                .writeShortLE(log.channel())
+                .writeShortLE(0);
+        boolean isCompressed = compressor.compress(
+                log, chunk, run.from(), log.runEnd(), run.count(), log.lane(), run.hasExclusions(), run.expiresAtUs());
+        if (isCompressed) {
+            scratch.writeIntLE(compressor.chunk().slot())
+                    .writeIntLE(compressor.from())
+                    .writeIntLE(compressor.to());
+        } else {
+            scratch.writeIntLE(RingRecords.NOT_COMPRESSED).writeLongLE(0);
+        }
         for (int to = 0; to < outgoing.length; to++) {
             if (log.subscriberCount(to) == 0) {
                 continue;
             }
-            // The reference travels with the record; the receiving shard releases it.
+            // The references travel with the record; the receiving shard releases them.
             chunk.memory().retain();
+            if (isCompressed) {
+                compressor.chunk().memory().retain();
+            }
             if (!outgoing[to].send(log.lane(), RingRecords.RUN, scratch)) {
                 chunk.memory().release();
+                if (isCompressed) {
+                    compressor.chunk().memory().release();
+                }
                 overruns.onOverrun(to, log.handle());
             }
         }

@@ -11,6 +11,7 @@ public final class Feed {
     private final int channel;
     private final Priority lane;
     private final long device;
+    private final boolean takesBatches;
 
     /** The feed's last run that is still queued; null when there is none. */
     @Nullable
@@ -22,17 +23,28 @@ public final class Feed {
      * @param device the subscriber's, for events that leave it out.
      */
     public Feed(Outbox outbox, int channel, Priority lane, long device) {
+        this(outbox, channel, lane, device, false);
+    }
+
+    /** @param takesBatches whether the subscriber agreed to LZ4. */
+    public Feed(Outbox outbox, int channel, Priority lane, long device, boolean takesBatches) {
         this.outbox = outbox;
         this.channel = channel;
         this.lane = lane;
         this.device = device;
+        this.takesBatches = takesBatches;
     }
 
     public Outbox outbox() {
         return outbox;
     }
 
-    int channel() {
+    /** Whether it may be sent the compressed form of a run. */
+    public boolean takesBatches() {
+        return takesBatches;
+    }
+
+    public int channel() {
         return channel;
     }
 

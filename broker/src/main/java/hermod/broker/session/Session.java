@@ -19,6 +19,7 @@ import hermod.broker.topic.Channel;
 import hermod.broker.topic.Topic;
 import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.TopicName;
@@ -100,6 +101,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private @Nullable Reader reader;
     private State state = State.HELLO_EXPECTED;
     private @Nullable Hello hello;
+    private long features;
     private int helloRequestId;
     private @Nullable Identity identity;
     private @Nullable PublishRate rate;
@@ -325,6 +327,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         Hello wanted = ControlCodec.decode(Hello.parser(), in, at);
         Welcoming.check(wanted, ground.frameLimitBytes());
         hello = wanted;
+        features = wanted.getFeatures() & ground.features();
         helloRequestId = FrameHeader.requestId(in, at);
         state = State.AUTHENTICATING;
         sink.readEnabled(false);
@@ -551,7 +554,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             dispatch.letGo(topic, asSubscriber);
         } else if (asSubscriber) {
             Channel channel = topic.channel();
-            Feed feed = new Feed(outbox, channel.index(), channel.policy().lane(), device);
+            Feed feed = new Feed(outbox, channel.index(), channel.policy().lane(), device, Feature.LZ4.isIn(features));
             row.feed = feed;
             dispatch.subscriptions().add(topic.handle(), feed);
         } else {

@@ -62,6 +62,7 @@ final class Welcoming {
         boolean isLimited = !who.rights().isRateUnlimited();
         return Welcome.newBuilder()
                 .setVersion(ProtocolVersion.choose(hello.getMinVersion(), hello.getMaxVersion()))
+                .setFeatures(hello.getFeatures() & ground.features())
                 .setConnectionId(connectionId)
                 .setUserId(who.user())
                 .setOrg(who.org())

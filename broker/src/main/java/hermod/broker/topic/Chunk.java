@@ -1,7 +1,9 @@
 package hermod.broker.topic;
 
 import io.netty.buffer.ByteBuf;
+import java.nio.ByteBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A piece of memory that holds EVENT frames of one topic, one after the other, as every subscriber is sent them.
@@ -16,6 +18,7 @@ public final class Chunk {
     final UnsafeBuffer buffer = new UnsafeBuffer(0, 0);
 
     private final int slot;
+    private @Nullable ByteBuffer nio;
     private int tail;
 
     Chunk(ByteBuf memory, int slot) {
@@ -27,6 +30,16 @@ public final class Chunk {
     /** Number under which {@link ChunkTable} has it. */
     public int slot() {
         return slot;
+    }
+
+    /** The same bytes once more, made when first asked for; the home shard's, whose position and limit nobody moves. */
+    ByteBuffer nio() {
+        ByteBuffer view = nio;
+        if (view == null) {
+            view = memory.nioBuffer(0, memory.capacity());
+            nio = view;
+        }
+        return view;
     }
 
     /** The frames' bytes; retained by whoever keeps it beyond a call. */

@@ -91,6 +91,7 @@ public final class TopicLog {
     @Nullable
     SequenceWindow lastWindow;
 
+    private final @Nullable BatchedTopic batched;
     private final int[] subscriberCounts;
     private final Run run = new Run();
     private @Nullable Chunk chunk;
@@ -106,6 +107,7 @@ public final class TopicLog {
         this.channel = topic.channel().index();
         this.lane = topic.channel().policy().lane();
         this.chunks = chunks;
+        this.batched = topic.channel().policy().batching() == Batching.ADAPTIVE ? new BatchedTopic(this) : null;
         this.subscriberCounts = new int[shardCount];
         this.idleSinceNs = nowNs;
         run.clear(0, nextOffset);
@@ -118,6 +120,12 @@ public final class TopicLog {
     /** The topic's handle. */
     public int handle() {
         return handle;
+    }
+
+    /** What batching keeps of the topic; null where its channel does not batch adaptively. */
+    @Nullable
+    BatchedTopic batched() {
+        return batched;
     }
 
     /** Number of the topic's channel, for metrics. */

@@ -42,6 +42,8 @@ final class MadeUpBroker implements OperatorView {
                 2,
                 3,
                 4,
+                5,
+                30_000,
                 latency,
                 latency,
                 latency,

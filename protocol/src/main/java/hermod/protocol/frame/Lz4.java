@@ -27,6 +27,11 @@ public final class Lz4 {
         static final LZ4SafeDecompressor DECOMPRESSOR = FACTORY.safeDecompressor();
     }
 
+    /** Loads what {@link #compress} and {@link #decompress} need, some native code where there is some for this machine, which otherwise the first block does. */
+    public static void load() {
+        compress(ByteBuffer.allocate(1), 0, 1, ByteBuffer.allocate(blockBytesMax(1)), 0);
+    }
+
     /** Bytes that a block of {@code bytes} may need at worst. */
     public static int blockBytesMax(int bytes) {
         return bytes + bytes / EXPANSION_MAX + 16;
