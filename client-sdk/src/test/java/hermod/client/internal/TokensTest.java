@@ -42,6 +42,8 @@ class TokensTest {
                 1,
                 1,
                 1,
+                1,
+                0,
                 1);
         return new Tokens(settings, Runnable::run, new SplittableRandom(seed));
     }
