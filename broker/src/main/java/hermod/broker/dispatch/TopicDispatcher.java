@@ -319,7 +319,14 @@ final class TopicDispatcher implements RunSink {
                 .writeShortLE(log.channel())
                 .writeShortLE(0);
         boolean isCompressed = compressor.compress(
-                log, chunk, run.from(), log.runEnd(), run.count(), log.lane(), run.hasExclusions(), run.expiresAtUs());
+                log,
+                chunk,
+                run.from(),
+                log.runEnd(),
+                run.count(),
+                run.priority(),
+                run.hasExclusions(),
+                run.expiresAtUs());
         if (isCompressed) {
             scratch.writeIntLE(compressor.chunk().slot())
                     .writeIntLE(compressor.from())

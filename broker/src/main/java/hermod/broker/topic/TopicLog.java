@@ -38,6 +38,7 @@ public final class TopicLog {
         long firstOffset;
         long expiresAtUs;
         boolean hasExclusions;
+        Priority priority = Priority.LOW;
         long arrivedNs;
 
         public int from() {
@@ -63,6 +64,11 @@ public final class TopicLog {
             return hasExclusions;
         }
 
+        /** The highest of its events'. */
+        public Priority priority() {
+            return priority;
+        }
+
         /** When the first of them came from its socket, on the monotonic clock. */
         public long arrivedNs() {
             return arrivedNs;
@@ -74,6 +80,7 @@ public final class TopicLog {
             firstOffset = offset;
             expiresAtUs = Long.MAX_VALUE;
             hasExclusions = false;
+            priority = Priority.LOW;
         }
     }
 
@@ -230,6 +237,9 @@ public final class TopicLog {
             run.expiresAtUs = Math.min(run.expiresAtUs, event.timestampUs + event.ttlSeconds * 1_000_000L);
         }
         run.hasExclusions |= event.excludesDevice;
+        if (event.priority.compareTo(run.priority) > 0) {
+            run.priority = event.priority;
+        }
         return nextOffset++;
     }
 
