@@ -46,7 +46,8 @@ class BatchingEndToEndTest {
                         maxMs,
                         "none",
                         any.tier(),
-                        any.goalP95Ms()));
+                        any.goalP95Ms(),
+                        any.windowMinEvents()));
         return new ChannelPolicies(all);
     }
 

@@ -108,7 +108,8 @@ class LowTierMatrixEndToEndTest {
                         50,
                         on.contains(Part.CONFLATION) ? "key" : "none",
                         any.tier(),
-                        any.goalP95Ms()));
+                        any.goalP95Ms(),
+                        any.windowMinEvents()));
         return new ChannelPolicies(all);
     }
 

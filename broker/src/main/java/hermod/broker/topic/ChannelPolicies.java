@@ -88,7 +88,18 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
 
     private static ChannelPolicy policy(
             Priority lane, Priority ceiling, Durability durability, String keeps, int tier, int goalP95Ms) {
-        return new ChannelPolicy(lane, ceiling, durability, keeps, Batching.NEVER, 0, 0, "none", tier, goalP95Ms);
+        return new ChannelPolicy(
+                lane,
+                ceiling,
+                durability,
+                keeps,
+                Batching.NEVER,
+                0,
+                0,
+                "none",
+                tier,
+                goalP95Ms,
+                ChannelPolicy.WINDOW_MIN_EVENTS);
     }
 
     private static ChannelPolicy batched(ChannelPolicy of, Batching batching, int minMs, int maxMs) {
@@ -102,7 +113,8 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                 maxMs,
                 of.conflateBy(),
                 of.tier(),
-                of.goalP95Ms());
+                of.goalP95Ms(),
+                of.windowMinEvents());
     }
 
     /** Only events whose publisher gives them the attribute are ever left out, so it does no harm where nobody does. */
@@ -117,6 +129,7 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                 of.batchMaxMs(),
                 "key",
                 of.tier(),
-                of.goalP95Ms());
+                of.goalP95Ms(),
+                of.windowMinEvents());
     }
 }

@@ -4,6 +4,7 @@ import hermod.broker.config.Setting;
 import hermod.protocol.Priority;
 import hermod.protocol.ProtocolLimits;
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 
 /** What holds for every topic of a channel. Immutable. */
@@ -61,7 +62,16 @@ public record ChannelPolicy(
                 max = 60_000,
                 text =
                         "Goal for the 95th percentile from publish to handler; health and alerts are measured against it.")
-        int goalP95Ms) {
+        int goalP95Ms,
+
+        @Setting(
+                min = 0,
+                max = 1_000_000,
+                text =
+                        "Events a topic's replay window keeps whatever their age, within topic.replay-topic-bytes; only when topic.replay-limit-bytes is used up by such minimums are there fewer.")
+        int windowMinEvents) {
+
+    static final int WINDOW_MIN_EVENTS = 100;
 
     /** What conflate-by says where there is no conflation; so no attribute of that name can be asked for. */
     private static final String CONFLATE_BY_NONE = "none";
@@ -100,12 +110,38 @@ public record ChannelPolicy(
                 0,
                 CONFLATE_BY_NONE,
                 3,
-                250);
+                250,
+                WINDOW_MIN_EVENTS);
     }
 
     /** Whether a subscriber that is behind gets only the newest event of each key. */
     public boolean conflates() {
         return !conflateBy.equals(CONFLATE_BY_NONE);
+    }
+
+    /**
+     * How long a topic of the channel keeps an event for replay, in nanoseconds; 0 for not at all.
+     *
+     * @param windowNs what {@code replay-window} stands for.
+     */
+    public long keepsNs(long windowNs) {
+        if (keeps.equals("none")) {
+            return 0;
+        }
+        if (keeps.equals("replay-window")) {
+            return windowNs;
+        }
+        int unitAt = 0;
+        while (Character.isDigit(keeps.charAt(unitAt))) {
+            unitAt++;
+        }
+        long count = Long.parseLong(keeps.substring(0, unitAt));
+        return switch (keeps.charAt(unitAt)) {
+            case 's' -> TimeUnit.SECONDS.toNanos(count);
+            case 'm' -> TimeUnit.MINUTES.toNanos(count);
+            case 'h' -> TimeUnit.HOURS.toNanos(count);
+            default -> TimeUnit.DAYS.toNanos(count);
+        };
     }
 
     /** The goal in microseconds, as latencies are measured. */

@@ -56,13 +56,18 @@ class BatchWindowsTest {
                         maxMs,
                         any.conflateBy(),
                         any.tier(),
-                        any.goalP95Ms()));
+                        any.goalP95Ms(),
+                        any.windowMinEvents()));
     }
 
     private TopicLog topic(String org, Channel channel) {
         handle++;
         return new TopicLog(
-                new Topic(handle, org, TopicName.of(channel.name() + ":" + handle), channel, 1, 0), chunks, 1, 0);
+                new Topic(handle, org, TopicName.of(channel.name() + ":" + handle), channel, 1, 0),
+                chunks,
+                TopicFixture.replay(),
+                1,
+                0);
     }
 
     private boolean waits(TopicLog log, long atMs) {
@@ -124,7 +129,7 @@ class BatchWindowsTest {
 
     @Test
     void aTopicOfAChannelThatDoesNotBatchNeverWaits() {
-        TopicLog chat = new TopicLog(TopicFixture.topic(1), chunks, 1, 0);
+        TopicLog chat = new TopicLog(TopicFixture.topic(1), chunks, TopicFixture.replay(), 1, 0);
         for (int i = 0; i < 10; i++) {
             assertThat(waits(chat, i)).isFalse();
         }

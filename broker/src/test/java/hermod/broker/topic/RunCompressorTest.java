@@ -38,9 +38,9 @@ class RunCompressorTest {
     private final BatchWindows windows = new BatchWindows(BatchingConfig.defaults(), 1, metrics.shard(0), at -> {});
     private final Channel dashboard =
             new Channel(0, "dashboard", ChannelPolicies.defaults().of("dashboard"));
-    private final TopicLog log =
-            new TopicLog(new Topic(5, "acme", TopicName.of("dashboard:5"), dashboard, 1, 0), chunks, 1, 0);
-    private final TopicLog chat = new TopicLog(TopicFixture.topic(6), chunks, 1, 0);
+    private final TopicLog log = new TopicLog(
+            new Topic(5, "acme", TopicName.of("dashboard:5"), dashboard, 1, 0), chunks, TopicFixture.replay(), 1, 0);
+    private final TopicLog chat = new TopicLog(TopicFixture.topic(6), chunks, TopicFixture.replay(), 1, 0);
     private RunCompressor compressor = compressor(BatchingConfig.defaults());
     private Chunk plain;
     private int from;
