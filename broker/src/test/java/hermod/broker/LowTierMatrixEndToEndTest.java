@@ -8,8 +8,14 @@ import hermod.broker.topic.ChannelPolicy;
 import hermod.protocol.EventType;
 import hermod.protocol.Feature;
 import hermod.protocol.Priority;
+import hermod.protocol.control.wire.Cursor;
+import hermod.protocol.control.wire.Resume;
+import hermod.protocol.control.wire.ResumeResult;
+import hermod.protocol.control.wire.Resumed;
 import hermod.protocol.control.wire.TopicResult;
+import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.EventFields;
+import hermod.protocol.frame.FrameType;
 import hermod.protocol.frame.PublishedFrame;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
@@ -46,7 +52,9 @@ class LowTierMatrixEndToEndTest {
         BATCHING,
         CONFLATION,
         /** Every third event is sent once more with its sequence. */
-        DUPLICATES
+        DUPLICATES,
+        /** The subscriber is away while they are published, and reads them from the replay window when it is back. */
+        BEHIND
     }
 
     @TestFactory
@@ -65,15 +73,24 @@ class LowTierMatrixEndToEndTest {
     private static void check(Set<Part> on) throws Exception {
         try (BrokerUnderTest broker =
                 new BrokerUnderTest.Setup().shards(2).channels(quotes(on)).start()) {
+            long features = Feature.RESUME.bit() | (on.contains(Part.LZ4) ? Feature.LZ4.bit() : 0);
+            String token = broker.token("sam", BrokerUnderTest.ORDINARY);
             RawClient subscriber = broker.socket();
-            subscriber.connect(RawClient.hello(broker.token("sam", BrokerUnderTest.ORDINARY))
-                    .setFeatures(on.contains(Part.LZ4) ? Feature.LZ4.bit() : 0));
+            Welcome welcome = subscriber.connect(RawClient.hello(token).setFeatures(features));
             TopicResult subscribed = subscriber.subscribe(TOPIC);
             assertThat(subscribed.getNextOffset()).isEqualTo(1);
             RawClient publisher = broker.client("pat");
             int handle = publisher.open(TOPIC).getHandle();
+            if (on.contains(Part.BEHIND)) {
+                subscriber.close();
+            }
             int duplicates = publish(publisher, handle, on.contains(Part.DUPLICATES));
             assertThat(duplicates).isEqualTo(on.contains(Part.DUPLICATES) ? EVENTS / 3 : 0);
+            if (on.contains(Part.BEHIND)) {
+                subscriber = broker.socket();
+                subscriber.connect(RawClient.hello(token).setFeatures(features));
+                resume(subscriber, welcome, subscribed.getEpoch());
+            }
 
             BatchedEvents events = new BatchedEvents(subscriber);
             List<String> got = new ArrayList<>();
@@ -85,7 +102,7 @@ class LowTierMatrixEndToEndTest {
             // Nothing comes behind the last: an echo of another topic is the next thing there is.
             int marker = subscriber.subscribe("chat:marker").getHandle();
             assertThat(subscriber.echo(marker, "the end")).isEqualTo("the end");
-            boolean mayBeCompressed = on.contains(Part.LZ4) && on.contains(Part.BATCHING);
+            boolean mayBeCompressed = on.contains(Part.LZ4) && on.contains(Part.BATCHING) && !on.contains(Part.BEHIND);
             assertThat(events.batchCount > 0).isEqualTo(mayBeCompressed);
             assertThat(broker.channel("quotes").published()).isEqualTo(EVENTS);
             assertThat(broker.channel("quotes").duplicates()).isEqualTo(duplicates);
@@ -162,8 +179,25 @@ class LowTierMatrixEndToEndTest {
         return event.offset() + " " + event.text();
     }
 
-    /** A subscriber that keeps up gets every event once, whatever else is on: conflation is for one that is behind. */
+    private static void resume(RawClient client, Welcome before, int epoch) throws Exception {
+        client.send(
+                FrameType.RESUME,
+                1,
+                Resume.newBuilder()
+                        .setResumeToken(before.getResumeToken())
+                        .addCursors(Cursor.newBuilder().setTopic(TOPIC).setEpoch(epoch))
+                        .build());
+        ResumeResult result = Resumed.parseFrom(RawClient.body(client.read(FrameType.RESUMED)))
+                .getResults(0);
+        assertThat(result.getOutcome()).isEqualTo(ResumeResult.Outcome.OUTCOME_REPLAYING);
+    }
+
+    /** A subscriber that keeps up gets every event once, whatever else is on; one that is behind, where the channel conflates, of each key the newest. */
     private static List<String> expected(Set<Part> on) {
-        return IntStream.range(0, EVENTS).mapToObj(i -> (i + 1) + " " + text(i)).toList();
+        boolean isConflated = on.contains(Part.BEHIND) && on.contains(Part.CONFLATION);
+        return IntStream.range(0, EVENTS)
+                .filter(i -> !isConflated || i >= EVENTS - KEYS)
+                .mapToObj(i -> (i + 1) + " " + text(i))
+                .toList();
     }
 }

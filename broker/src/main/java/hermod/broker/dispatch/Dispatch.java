@@ -232,7 +232,7 @@ public final class Dispatch implements RingHandler {
                 .writeLongLE(party.key())
                 .writeIntLE(topic.handle())
                 .writeShortLE(shard.index())
-                .writeShortLE(0)
+                .writeShortLE(feed.mayBeConflated() ? 1 : 0)
                 .writeLongLE(feed.nextOffset())
                 .writeIntLE(bytes)
                 .writeIntLE(feed.readNumber());

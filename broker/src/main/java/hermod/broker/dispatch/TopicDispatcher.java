@@ -11,6 +11,7 @@ import hermod.broker.topic.BufferView;
 import hermod.broker.topic.Channel;
 import hermod.broker.topic.Channels;
 import hermod.broker.topic.Chunk;
+import hermod.broker.topic.Conflation;
 import hermod.broker.topic.Deduplication;
 import hermod.broker.topic.HomeTopics;
 import hermod.broker.topic.IncomingEvent;
@@ -37,6 +38,9 @@ import org.jspecify.annotations.Nullable;
  */
 @RunsOn(Owner.SHARD)
 final class TopicDispatcher implements RunSink, PieceSink {
+    /** Keys of one conflated reading; a few hundred KiB of memory, taken with the first. */
+    private static final int CONFLATION_KEYS_MAX = 4_096;
+
     private final Shard shard;
     private final HomeTopics topics;
     private final Deduplication deduplication;
@@ -48,6 +52,7 @@ final class TopicDispatcher implements RunSink, PieceSink {
     private final ArrayList<TopicLog> queued = new ArrayList<>();
     private final IncomingEvent event = new IncomingEvent();
     private final PublishedWriter remoteOutcomes = new PublishedWriter();
+    private @Nullable Conflation conflation;
     private final ByteBuf scratch = Unpooled.buffer(4096);
 
     /** Beside {@link #scratch}, which a run still needs. */
@@ -315,11 +320,13 @@ final class TopicDispatcher implements RunSink, PieceSink {
         long from = in.getLongLE(at + 16);
         int bytesMax = in.getIntLE(at + 24);
         readNumber = in.getIntLE(at + 28);
+        boolean mayBeConflated = in.getShortLE(at + 14) != 0;
         TopicLog log = topics.of(handle);
         if (log == null) {
             // Let go meanwhile, and forgotten: nobody waits for the answer.
             return;
         }
+        boolean isConflated = mayBeConflated && log.topic().channel().policy().conflates();
         metrics.add(Counter.WINDOW_READS, 1);
         // Behind the answer only what was not read may follow.
         log.handOver(this);
@@ -328,10 +335,21 @@ final class TopicDispatcher implements RunSink, PieceSink {
         readLog = log;
         RingRecords.writeReadEdge(scratch, reader, handle, readNumber, log.firstAvailable(), false);
         outgoing[readerShard].sendSurely(log.lane(), RingRecords.READ_BEGIN, scratch);
-        long next = log.read(from, bytesMax, this);
+        long next = isConflated ? readConflated(log, from, bytesMax) : log.read(from, bytesMax, this);
         RingRecords.writeReadEdge(scratch, reader, handle, readNumber, next, next == log.nextOffset());
         outgoing[readerShard].sendSurely(log.lane(), RingRecords.READ_END, scratch);
         readLog = null;
+    }
+
+    private long readConflated(TopicLog log, long from, int bytesMax) {
+        Conflation pass = conflation;
+        if (pass == null) {
+            pass = new Conflation(CONFLATION_KEYS_MAX);
+            conflation = pass;
+        }
+        long next = log.readConflated(from, bytesMax, pass, this);
+        metrics.add(log.channel(), ChannelCounter.CONFLATED, log.conflatedCount());
+        return next;
     }
 
     @Override

@@ -93,6 +93,11 @@ public final class Feed {
         return takesBatches;
     }
 
+    /** Whether the home may leave out superfluous events where the channel conflates: it knows nothing of what the subscriber does not want anyway. */
+    public boolean mayBeConflated() {
+        return true;
+    }
+
     /** The topic's handle. */
     public int handle() {
         return handle;

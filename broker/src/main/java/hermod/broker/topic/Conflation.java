@@ -20,12 +20,13 @@ import org.jspecify.annotations.Nullable;
  *   begin(attribute);  note(frame) for each, oldest first;  survives(frame) for each again;  end()
  * </pre>
  *
- * <p>The key is the value of one attribute, compared byte by byte. An event without the attribute survives, and so does one above LOW, though it makes older ones of its key superfluous. Keys beyond the bound survive too: then more is sent, never less. Note only what the
- * subscriber would be sent: an event that its filter or its device leaves out must not take the place of one that it would get. In the steady state nothing is allocated; the frames' memory is kept by the caller until {@link #end}.
+ * <p>The key is the value of one attribute, compared byte by byte. An event without the attribute survives, and so does one above LOW, though it makes older ones of its key superfluous, and one that leaves a device out, which may be the subscriber's and takes nobody's place. Keys beyond the bound survive too: then more is sent, never less. Note only what the
+ * subscriber would be sent: an event that its filter leaves out must not take the place of one that it would get. In the steady state nothing is allocated; the frames' memory is kept by the caller until {@link #end}.
  */
 @RunsOn(Owner.SHARD)
 public final class Conflation {
     private static final int NONE = -1;
+    private static final int ALWAYS_SENT_MASK = FrameHeader.FLAG_PRIORITY | FrameHeader.FLAG_EXCLUDE_DEVICE;
     private static final long HASH_FACTOR = 0x9E37_79B9_7F4A_7C15L;
 
     /** Publishers choose keys, and must not be able to choose ones that fall on each other. */
@@ -42,7 +43,6 @@ public final class Conflation {
     private int usedCount;
     private byte[] attribute = {};
     private String attributeName = "";
-    private int conflatedCount;
 
     /** @param keysMax keys of one pass; about 50 bytes of memory each. */
     public Conflation(int keysMax) {
@@ -60,7 +60,6 @@ public final class Conflation {
     /** Starts a pass over the missed events of one subscription. */
     public void begin(String attribute) {
         end();
-        conflatedCount = 0;
         if (!attribute.equals(attributeName)) {
             attributeName = attribute;
             this.attribute = attribute.getBytes(StandardCharsets.UTF_8);
@@ -73,6 +72,9 @@ public final class Conflation {
      * @param in borrowed until {@link #end}: an EVENT of our own at {@code at}, of a higher offset than those before it.
      */
     public void note(ByteBuf in, int at) {
+        if ((FrameHeader.flags(in, at) & FrameHeader.FLAG_EXCLUDE_DEVICE) != 0) {
+            return;
+        }
         int valueAt = valueAt(in, at);
         if (valueAt == NONE) {
             return;
@@ -93,9 +95,10 @@ public final class Conflation {
         newest[slot] = EventFrame.offset(in, at);
     }
 
-    /** Whether an event that was noted is to be sent; each that is not is counted. */
+    /** Whether an event of those that were noted is to be sent; one that was not noted because it may not stand for others is. */
     public boolean survives(ByteBuf in, int at) {
-        if (FrameHeader.priority(in, at) != Priority.LOW) {
+        int flags = FrameHeader.flags(in, at);
+        if ((flags & ALWAYS_SENT_MASK) != Priority.LOW.code()) {
             return true;
         }
         int valueAt = valueAt(in, at);
@@ -104,16 +107,7 @@ public final class Conflation {
         }
         int bytes = in.getUnsignedShortLE(valueAt - 2);
         int slot = slotOf(in, valueAt, bytes, hash(in, valueAt, bytes));
-        if (memories[slot] == null || newest[slot] == EventFrame.offset(in, at)) {
-            return true;
-        }
-        conflatedCount++;
-        return false;
-    }
-
-    /** Events of this pass that did not survive. */
-    public int conflatedCount() {
-        return conflatedCount;
+        return memories[slot] == null || newest[slot] == EventFrame.offset(in, at);
     }
 
     /** Ends the pass: nothing of the frames is looked at any more. */
