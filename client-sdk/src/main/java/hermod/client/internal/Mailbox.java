@@ -122,6 +122,11 @@ final class Mailbox implements Runnable {
         offerNotice(new Notice(List.of(listeners), word, true));
     }
 
+    /** Lets listeners go when they have had what is queued. */
+    void release(List<ListenerHold> holds) {
+        offerNotice(new Notice(List.copyOf(holds), listener -> {}, true));
+    }
+
     private void offerNotice(Notice notice) {
         budget.addNotice(notice);
         offer(notice);
