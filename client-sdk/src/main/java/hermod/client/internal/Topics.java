@@ -178,17 +178,16 @@ final class Topics {
         List<ListenerHold> others = topic.holds.stream()
                 .filter(hold -> !listeners.contains(hold.listener()))
                 .toList();
+        List<ListenerHold> added = new ArrayList<>();
         for (EventListener listener : listeners) {
             if (topic.holdOf(listener) == null) {
                 ListenerHold hold = new ListenerHold(listener);
                 topic.holds.add(hold);
-                topic.mailbox.attach(hold);
+                added.add(hold);
             }
         }
         topic.holds.removeAll(others);
-        if (!others.isEmpty()) {
-            topic.mailbox.release(others);
-        }
+        topic.mailbox.handOver(others, added);
     }
 
     /** A replacement has granted the topic. */
@@ -215,7 +214,7 @@ final class Topics {
                     new HermodException(HermodException.REPLACED, "an operator has replaced the subscriptions");
             topic.mailbox.tellTheEnd(listener -> listener.onEnded(topic.name, why));
         } else {
-            topic.mailbox.release(topic.holds);
+            topic.mailbox.handOver(topic.holds, List.of());
         }
         topic.holds.clear();
         topic.filter = null;
