@@ -1,6 +1,7 @@
 package hermod.client;
 
 import hermod.client.internal.ClientThreads;
+import hermod.client.internal.ReplaceOrder;
 import hermod.client.internal.ServerAddress;
 import hermod.client.internal.Session;
 import hermod.client.internal.Settings;
@@ -22,6 +23,7 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -87,6 +89,36 @@ public final class HermodClient implements AutoCloseable {
      */
     public CompletableFuture<Subscription> subscribe(String topic, EventListener listener) {
         return session.subscribe(topic, listener);
+    }
+
+    /**
+     * The same for those events only that match the filter. The listeners of a topic share one filter: where the topic is subscribed to with another one, this fails with {@code BAD_REQUEST}.
+     *
+     * @return as {@link #subscribe(String, EventListener)}; {@code BAD_FILTER} where the broker does not take the filter, {@code UNSUPPORTED} where it has no filters.
+     */
+    public CompletableFuture<Subscription> subscribe(String topic, Filter filter, EventListener listener) {
+        return session.subscribe(TopicName.of(topic).toString(), filter.message(), listener);
+    }
+
+    /**
+     * Replaces the filter of a topic in place, the counterpart of {@code setPropertyFilter}: no event is missed or comes twice at the switch.
+     *
+     * @param filter null for all events.
+     * @return the switch; {@link Replacement#refused} has the topic where the broker did not take the filter and the old one stays. Fails with {@code BAD_REQUEST} where nobody listens to the topic.
+     */
+    public CompletableFuture<Replacement> setFilter(String topic, @Nullable Filter filter) {
+        ReplaceOrder.Wish wish = new ReplaceOrder.Wish(filter == null ? null : filter.message(), List.of());
+        return session.replace(Map.of(TopicName.of(topic).toString(), wish), true);
+    }
+
+    /**
+     * Replaces all that the client is subscribed to, in one step over the open connection: no reconnect, no event missed or twice. What is not in the set ends; its listeners still get what was sent before the switch. Without a connection it waits for
+     * one, and a lost one does not lose it.
+     *
+     * @return what the switch made of each topic. Fails only as a whole: {@code UNSUPPORTED} where the broker can't, {@code BAD_REQUEST} where a topic of the set has no listener.
+     */
+    public CompletableFuture<Replacement> replaceSubscriptions(SubscriptionSet set) {
+        return session.replace(set.wishes(), false);
     }
 
     /** Fetches a new token from the token source and gives it to the broker; happens by itself ahead of expiry. Callers share one attempt. */
@@ -178,7 +210,7 @@ public final class HermodClient implements AutoCloseable {
 
         /** What this client has, and may be agreed with a broker. */
         private static final Set<Feature> FEATURES =
-                EnumSet.of(Feature.LZ4, Feature.CREDIT, Feature.RESUME, Feature.GAP);
+                EnumSet.of(Feature.LZ4, Feature.CREDIT, Feature.RESUME, Feature.GAP, Feature.FILTER);
 
         private final List<ServerAddress> servers = new ArrayList<>();
         private @Nullable String token;
@@ -202,6 +234,8 @@ public final class HermodClient implements AutoCloseable {
         private long receiveCreditBytes = 256 * 1024;
         private Set<Feature> features = FEATURES;
         private int publishRetries = 5;
+        private @Nullable EventListener listenerForAdded;
+        private Consumer<Replacement> onReplaced = any -> {};
 
         private Builder() {}
 
@@ -373,6 +407,18 @@ public final class HermodClient implements AutoCloseable {
             return this;
         }
 
+        /**
+         * For when an operator or a back-end service replaces what this user is subscribed to. Topics that end are told to their listeners by {@link EventListener#onEnded}, with {@link HermodException#REPLACED}.
+         *
+         * @param added listens to topics that nobody here listens to yet; without this call the client leaves them again.
+         * @param told called behind each such replacement, on a thread that must not be blocked for long.
+         */
+        public Builder serverSubscriptions(EventListener added, Consumer<Replacement> told) {
+            listenerForAdded = added;
+            onReplaced = told;
+            return this;
+        }
+
         /** Whether the broker is told, at most once a second, what latencies listeners saw; true by default. */
         public Builder latencyReports(boolean isOn) {
             isLatencyReported = isOn;
@@ -410,7 +456,9 @@ public final class HermodClient implements AutoCloseable {
                     queuedBytesMax,
                     features.stream().mapToLong(Feature::bit).reduce(0, (all, bit) -> all | bit),
                     receiveCreditBytes,
-                    publishRetries);
+                    publishRetries,
+                    listenerForAdded,
+                    onReplaced);
         }
 
         private static Duration checked(String what, Duration duration) {

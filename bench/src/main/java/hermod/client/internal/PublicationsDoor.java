@@ -29,7 +29,9 @@ public final class PublicationsDoor {
             1,
             0,
             1,
-            0);
+            0,
+            null,
+            any -> {});
 
     private final Publications publications;
 

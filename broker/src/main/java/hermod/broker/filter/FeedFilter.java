@@ -3,7 +3,7 @@ package hermod.broker.filter;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
 import io.netty.buffer.ByteBuf;
-import java.util.ArrayDeque;
+import java.util.ArrayList;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,7 +24,7 @@ public final class FeedFilter {
     /** @param until the first offset that does not go by it. */
     private record Earlier(@Nullable EventFilter filter, long until) {}
 
-    private final ArrayDeque<Earlier> earlier = new ArrayDeque<>(1);
+    private final ArrayList<Earlier> earlier = new ArrayList<>(1);
     private @Nullable EventFilter current;
     private long since;
 
@@ -68,7 +68,7 @@ public final class FeedFilter {
     /** From an offset on, at or behind all selected so far, events go by another filter. */
     public void switchTo(@Nullable EventFilter filter, long from) {
         if (from > since) {
-            earlier.addLast(new Earlier(current, from));
+            earlier.add(new Earlier(current, from));
         }
         current = filter;
         since = from;
@@ -76,9 +76,8 @@ public final class FeedFilter {
 
     /** Forgets filters that only what was sent went by. */
     public void prune(long firstUnsent) {
-        Earlier first;
-        while ((first = earlier.peekFirst()) != null && first.until <= firstUnsent) {
-            earlier.removeFirst();
+        while (!earlier.isEmpty() && earlier.get(0).until <= firstUnsent) {
+            earlier.remove(0);
         }
     }
 
@@ -94,7 +93,9 @@ public final class FeedFilter {
     }
 
     private @Nullable EventFilter earlierAt(long offset) {
-        for (Earlier each : earlier) {
+        // By index: an iterator would be made for each event.
+        for (int i = 0; i < earlier.size(); i++) {
+            Earlier each = earlier.get(i);
             if (offset < each.until) {
                 return each.filter;
             }

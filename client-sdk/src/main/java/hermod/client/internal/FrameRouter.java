@@ -10,6 +10,7 @@ import hermod.protocol.Priority;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Close;
+import hermod.protocol.control.wire.Replaced;
 import hermod.protocol.control.wire.Unsubscribed;
 import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.BatchFrame;
@@ -83,9 +84,21 @@ final class FrameRouter {
                         requestId,
                         ControlCodec.decode(hermod.protocol.control.wire.Error.parser(), in, at));
             case SUBSCRIBED, OPENED, REFRESHED, RESUMED -> connection.requests().onAnswer(type, requestId, in, at);
+            case REPLACED -> onReplaced(connection, requestId, in, at);
             case UNSUBSCRIBED -> onUnsubscribed(connection, requestId, in, at);
             case GAP, GAP_CLOSED, PROGRESS -> onWordOfOffsets(connection, type, in, at);
             default -> throw new ProtocolException(CloseCode.BAD_FRAME, "frame was not agreed: type=" + type);
+        }
+    }
+
+    private void onReplaced(Connection connection, int requestId, ByteBuf in, int at) throws ProtocolException {
+        if (!connection.has(Feature.FILTER)) {
+            throw new ProtocolException(CloseCode.BAD_FRAME, "frame was not agreed: type=REPLACED");
+        }
+        if (Requests.isControlId(requestId)) {
+            connection.requests().onAnswer(FrameType.REPLACED, requestId, in, at);
+        } else {
+            topics.onUnaskedReplaced(ControlCodec.decode(Replaced.parser(), in, at));
         }
     }
 

@@ -109,17 +109,22 @@ final class Mailbox implements Runnable {
 
     /** Word for those who listen now; it weighs as much as a small event, and is the caller's to queue. */
     Letter word(Consumer<EventListener> word) {
-        return new Notice(List.of(listeners), word, false);
+        return new Notice(List.of(listeners), word, false, List.of());
     }
 
     /** Queues word for those who listen now. */
     void tell(Consumer<EventListener> word) {
-        offerNotice(new Notice(List.of(listeners), word, false));
+        offerNotice(new Notice(List.of(listeners), word, false, List.of()));
     }
 
     /** Queues a last word for those who listen now; they are detached after it. */
     void tellTheEnd(Consumer<EventListener> word) {
-        offerNotice(new Notice(List.of(listeners), word, true));
+        offerNotice(new Notice(List.of(listeners), word, true, List.of()));
+    }
+
+    /** Lets listeners go when they have had what is queued, and attaches others from there on: each event goes to either. */
+    void handOver(List<ListenerHold> from, List<ListenerHold> to) {
+        offerNotice(new Notice(List.copyOf(from), listener -> {}, true, List.copyOf(to)));
     }
 
     private void offerNotice(Notice notice) {
@@ -127,7 +132,8 @@ final class Mailbox implements Runnable {
         offer(notice);
     }
 
-    private record Notice(List<ListenerHold> to, Consumer<EventListener> word, boolean isLast) implements Letter {
+    private record Notice(List<ListenerHold> to, Consumer<EventListener> word, boolean isLast, List<ListenerHold> next)
+            implements Letter {
         private static final int BYTES = 64;
 
         @Override
@@ -214,6 +220,7 @@ final class Mailbox implements Runnable {
         }
         if (letter instanceof Notice notice && notice.isLast) {
             notice.to.forEach(this::detach);
+            notice.next.forEach(this::attach);
         }
     }
 }

@@ -8,12 +8,14 @@ import hermod.client.ConnectionStateListener;
 import hermod.client.EventListener;
 import hermod.client.HermodException;
 import hermod.client.PublishReceipt;
+import hermod.client.Replacement;
 import hermod.client.Subscription;
 import hermod.protocol.CloseCode;
 import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolVersion;
 import hermod.protocol.TopicName;
+import hermod.protocol.control.wire.Filter;
 import hermod.protocol.control.wire.Hello;
 import hermod.protocol.control.wire.Platform;
 import hermod.protocol.control.wire.Report;
@@ -105,7 +107,12 @@ public final class Session {
                 () -> execute(this::onHandled));
         publications = new Publications(settings, completions, () -> loop.execute(this::onPublishes));
         topics = new Topics(
-                publications, completions, this::newTopic, (topic, hold) -> new TopicSubscription(this, topic, hold));
+                publications,
+                completions,
+                this::newTopic,
+                (topic, hold) -> new TopicSubscription(this, topic, hold),
+                settings.listenerForAdded(),
+                settings.onReplaced());
         router = new FrameRouter(this, topics, publications, budget, credit);
         tokens = new Tokens(settings, threads.lookups(), RANDOM);
         tokenRefresh = new TokenRefresh(this, tokens, completions, loop);
@@ -155,6 +162,32 @@ public final class Session {
         }
         CompletableFuture<Subscription> result = new CompletableFuture<>();
         executeFor(result, () -> onSubscribe(topic, listener, result));
+        return result;
+    }
+
+    public CompletableFuture<Subscription> subscribe(String topic, Filter filter, EventListener listener) {
+        CompletableFuture<Subscription> result = new CompletableFuture<>();
+        executeFor(result, () -> {
+            if (finalWord != null) {
+                completions.fail(result, finalWord);
+            } else {
+                topics.subscribe(topics.of(topic), filter, listener, result);
+            }
+            settleSoon();
+        });
+        return result;
+    }
+
+    public CompletableFuture<Replacement> replace(Map<String, ReplaceOrder.Wish> wishes, boolean keepsOthers) {
+        CompletableFuture<Replacement> result = new CompletableFuture<>();
+        executeFor(result, () -> {
+            if (finalWord != null) {
+                completions.fail(result, finalWord);
+            } else {
+                topics.replace(new ReplaceOrder(wishes, keepsOthers, result));
+            }
+            settleSoon();
+        });
         return result;
     }
 
@@ -334,7 +367,13 @@ public final class Session {
                 .setAppVersion(settings.appVersion())
                 .setClientVersion(VERSION)
                 .setProducerEpoch(producerEpoch);
-        askedInHello.forEach(topic -> hello.addSubscriptions(topic.name));
+        for (Topic topic : askedInHello) {
+            if (topic.filter == null) {
+                hello.addSubscriptions(topic.name);
+            } else {
+                hello.addFiltered(Topics.filtered(topic));
+            }
+        }
         helloSentUs = wallClockUs();
         active.send(FrameType.HELLO, 0, hello.build());
         // Both are sent before anybody knows whether the broker has them: it costs one that has not an ERROR each, and

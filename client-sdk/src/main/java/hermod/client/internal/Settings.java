@@ -3,9 +3,11 @@ package hermod.client.internal;
 import hermod.client.EventListener;
 import hermod.client.Platform;
 import hermod.client.ReconnectPolicy;
+import hermod.client.Replacement;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -20,6 +22,8 @@ import org.jspecify.annotations.Nullable;
  * @param receiveCreditBytes the credit window; of no effect where CREDIT is not among the features.
  * @param queuedEventsMax of what is not under credit, as {@code queuedBytesMax}.
  * @param publishWindow events sent and not answered, at most; the broker's limit holds where it is lower.
+ * @param listenerForAdded of topics that the other side of the broker adds; null where they are not wanted.
+ * @param onReplaced told when the other side of the broker has replaced the subscriptions.
  * @param publishRetries how often a publish that the broker back-pressured is sent again.
  */
 public record Settings(
@@ -43,4 +47,6 @@ public record Settings(
         long queuedBytesMax,
         long features,
         long receiveCreditBytes,
-        int publishRetries) {}
+        int publishRetries,
+        @Nullable EventListener listenerForAdded,
+        Consumer<Replacement> onReplaced) {}

@@ -5,6 +5,7 @@ import hermod.client.Gap;
 import hermod.client.GapReason;
 import hermod.client.Subscription;
 import hermod.protocol.control.wire.Cursor;
+import hermod.protocol.control.wire.Filter;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -32,6 +33,10 @@ final class Topic {
     final List<Waiter> waiters = new ArrayList<>();
     final List<CompletableFuture<Void>> leavers = new ArrayList<>();
     final Deque<Publication> waiting = new ArrayDeque<>();
+
+    /** Of the subscription; null for all events. */
+    @Nullable
+    Filter filter;
 
     /** Back-pressured, to be sent again before anything that waits; while there are any, nothing else of the topic is sent. */
     final List<Publication> refused = new ArrayList<>();
@@ -122,11 +127,12 @@ final class Topic {
 
     /** Where a later connection goes on; to be asked for a topic that is followed only. */
     Cursor cursor() {
-        return Cursor.newBuilder()
-                .setTopic(name)
-                .setEpoch(seenEpoch)
-                .setOffset(cursorOffset)
-                .build();
+        Cursor.Builder cursor =
+                Cursor.newBuilder().setTopic(name).setEpoch(seenEpoch).setOffset(cursorOffset);
+        if (filter != null) {
+            cursor.setFilter(filter);
+        }
+        return cursor.build();
     }
 
     /**

@@ -6,6 +6,7 @@ import hermod.client.EventListener;
 import hermod.client.Gap;
 import hermod.client.GapReason;
 import hermod.client.HermodException;
+import hermod.client.Replacement;
 import hermod.client.Subscription;
 import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
@@ -13,8 +14,11 @@ import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.control.ControlCodec;
+import hermod.protocol.control.wire.Filter;
+import hermod.protocol.control.wire.FilteredTopic;
 import hermod.protocol.control.wire.Open;
 import hermod.protocol.control.wire.Opened;
+import hermod.protocol.control.wire.Replaced;
 import hermod.protocol.control.wire.Resume;
 import hermod.protocol.control.wire.ResumeResult;
 import hermod.protocol.control.wire.Resumed;
@@ -33,10 +37,12 @@ import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiFunction;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -58,11 +64,15 @@ final class Topics {
     /** HELLO has 16 KiB, and the token may take half of it. */
     private static final int NAME_BYTES_IN_HELLO = 6 * 1024;
 
+    /** As results come: those of topics without a filter before the others. */
+    private static final Comparator<Topic> PLAIN_FIRST = Comparator.comparing(topic -> topic.filter != null);
+
     /** Of the topics a connection may hold, the part that is given back at a time when all are taken. */
     private static final int GIVE_BACK_SHARE = 10;
 
     private final Publications publications;
     private final Completions completions;
+    private final Replacements replacements;
     private final Function<String, Topic> newTopic;
     private final BiFunction<Topic, ListenerHold, Subscription> newSubscription;
     private final Map<String, Topic> byName = new HashMap<>();
@@ -84,9 +94,12 @@ final class Topics {
             Publications publications,
             Completions completions,
             Function<String, Topic> newTopic,
-            BiFunction<Topic, ListenerHold, Subscription> newSubscription) {
+            BiFunction<Topic, ListenerHold, Subscription> newSubscription,
+            @Nullable EventListener listenerForAdded,
+            Consumer<Replacement> onUnasked) {
         this.publications = publications;
         this.completions = completions;
+        replacements = new Replacements(this, completions, listenerForAdded, onUnasked);
         this.newTopic = newTopic;
         this.newSubscription = newSubscription;
     }
@@ -108,6 +121,30 @@ final class Topics {
     // ---- what the application wants
 
     void subscribe(Topic topic, EventListener listener, CompletableFuture<Subscription> future) {
+        subscribe(topic, topic.isSubscriptionWanted() ? topic.filter : null, listener, future);
+    }
+
+    /** @param filter of the subscription; null for all events. */
+    void subscribe(
+            Topic topic, @Nullable Filter filter, EventListener listener, CompletableFuture<Subscription> future) {
+        if (!Objects.equals(filter, topic.filter) && topic.isSubscriptionWanted()) {
+            completions.fail(
+                    future,
+                    new HermodException(
+                            ErrorCode.BAD_REQUEST,
+                            "the topic is subscribed to with another filter, which setFilter replaces: topic="
+                                    + topic.name));
+            return;
+        }
+        if (topic.isSubscribed || topic.isAsking) {
+            if (!Objects.equals(filter, topic.filter)) {
+                // The last listener has just gone, and the broker still knows its filter.
+                ReplaceOrder.Wish wish = new ReplaceOrder.Wish(filter, List.of());
+                replace(new ReplaceOrder(Map.of(topic.name, wish), true, new CompletableFuture<>()));
+            }
+        } else {
+            topic.filter = filter;
+        }
         ListenerHold hold = topic.holdOf(listener);
         if (hold == null || !hold.share()) {
             hold = new ListenerHold(listener);
@@ -122,6 +159,77 @@ final class Topics {
             topic.waiters.add(new Topic.Waiter(hold, future));
             mark(topic);
         }
+    }
+
+    /** Replaces the subscriptions when the broker has switched. */
+    void replace(ReplaceOrder order) {
+        replacements.add(order);
+    }
+
+    void onUnaskedReplaced(Replaced answer) throws ProtocolException {
+        replacements.onUnasked(answer);
+    }
+
+    /** These listeners and no others; none leaves those there are. The others are let go when they have had what was received. */
+    void setListeners(Topic topic, List<EventListener> listeners) {
+        if (listeners.isEmpty()) {
+            return;
+        }
+        List<ListenerHold> others = topic.holds.stream()
+                .filter(hold -> !listeners.contains(hold.listener()))
+                .toList();
+        List<ListenerHold> added = new ArrayList<>();
+        for (EventListener listener : listeners) {
+            if (topic.holdOf(listener) == null) {
+                ListenerHold hold = new ListenerHold(listener);
+                topic.holds.add(hold);
+                added.add(hold);
+            }
+        }
+        topic.holds.removeAll(others);
+        topic.mailbox.handOver(others, added);
+    }
+
+    /** A replacement has granted the topic. */
+    void onReplaced(Topic topic, TopicResult result) throws ProtocolException {
+        if (topic.isSubscribed && topic.handle == result.getHandle()) {
+            return;
+        }
+        onGranted(topic, result, true, ResumeResult.Outcome.OUTCOME_UNSPECIFIED);
+    }
+
+    /** A replacement has ended the subscription. */
+    void onRemoved(Topic topic, boolean isOpen, boolean isToldWhy) {
+        if (isOpen) {
+            topic.isSubscribed = false;
+            topic.canPublish = true;
+            sendWaiting(topic);
+        } else {
+            recallPublications(topic);
+            byHandle.remove(topic.handle);
+            topic.onHandleLost();
+        }
+        if (isToldWhy) {
+            HermodException why =
+                    new HermodException(HermodException.REPLACED, "an operator has replaced the subscriptions");
+            topic.mailbox.tellTheEnd(listener -> listener.onEnded(topic.name, why));
+        } else {
+            topic.mailbox.handOver(topic.holds, List.of());
+        }
+        topic.holds.clear();
+        topic.filter = null;
+        topic.onAbandoned();
+        mark(topic);
+        forgetIfIdle(topic);
+    }
+
+    /** What is ready to be sent waits until the topic has a handle again. */
+    void recallPublications(Topic topic) {
+        List<Publication> recalled = publications.recall(topic);
+        for (int i = recalled.size() - 1; i >= 0; i--) {
+            topic.waiting.addFirst(recalled.get(i));
+        }
+        topic.canPublish = false;
     }
 
     /** The last subscription of a listener is gone. */
@@ -172,6 +280,7 @@ final class Topics {
             topic.isAsking = true;
             wanted.add(topic);
         }
+        wanted.sort(PLAIN_FIRST);
         return wanted;
     }
 
@@ -203,10 +312,19 @@ final class Topics {
             resumeToken = ByteString.EMPTY;
         }
         resumedBehindHello = List.of();
-        onResults(inHello, welcome.getSubscriptionsList(), true, nowNs);
+        onResults(answeredIn(welcome, inHello), welcome.getSubscriptionsList(), true, nowNs);
         for (Topic topic : byName.values()) {
             mark(topic);
         }
+    }
+
+    /** A broker without filters has not seen the wishes that have one. */
+    private List<Topic> answeredIn(Welcome welcome, List<Topic> inHello) {
+        if (Feature.FILTER.isIn(welcome.getFeatures())) {
+            return inHello;
+        }
+        inHello.stream().filter(topic -> topic.filter != null).forEach(topic -> topic.isAsking = false);
+        return inHello.stream().filter(topic -> topic.filter == null).toList();
     }
 
     /** @param unanswered what has to be sent again, in order. */
@@ -216,6 +334,7 @@ final class Topics {
             resumeToken = nextResumeToken;
         }
         connection = null;
+        replacements.onDisconnected();
         resumedBehindHello = List.of();
         byHandle.clear();
         marked.clear();
@@ -247,6 +366,7 @@ final class Topics {
             topic.holds.clear();
         }
         byName.clear();
+        replacements.onClosed(why);
     }
 
     /** Asks again for what was refused for a while. */
@@ -264,7 +384,7 @@ final class Topics {
         });
     }
 
-    private void mark(Topic topic) {
+    void mark(Topic topic) {
         if (connection != null) {
             marked.add(topic);
         }
@@ -273,13 +393,23 @@ final class Topics {
     /** Sends the requests that close the gap between wants and holdings. The caller flushes the socket. */
     void flush(long nowNs) {
         Connection to = connection;
-        if (to == null || marked.isEmpty()) {
+        if (to == null) {
+            return;
+        }
+        while (replacements.isWaiting(nowNs)) {
+            if (isAskingForSubscriptions()) {
+                return;
+            }
+            replacements.send(to, nowNs);
+        }
+        if (marked.isEmpty()) {
             return;
         }
         List<Topic> toSubscribe = new ArrayList<>();
         List<Topic> toResume = new ArrayList<>();
         List<Topic> toOpen = new ArrayList<>();
         List<Topic> toLeave = new ArrayList<>();
+        List<Topic> unsupported = new ArrayList<>();
         for (Topic topic : marked) {
             if (topic.isAsking || topic.isAskingLater) {
                 continue;
@@ -287,7 +417,12 @@ final class Topics {
             if (!topic.isSubscribed) {
                 releaseLeavers(topic);
             }
-            if (topic.isSubscriptionWanted() && !topic.isSubscribed) {
+            if (topic.isSubscriptionWanted()
+                    && !topic.isSubscribed
+                    && topic.filter != null
+                    && !to.has(Feature.FILTER)) {
+                unsupported.add(topic);
+            } else if (topic.isSubscriptionWanted() && !topic.isSubscribed) {
                 (mayResume(topic) ? toResume : toSubscribe).add(topic);
             } else if (!topic.isSubscriptionWanted() && topic.isSubscribed) {
                 toLeave.add(topic);
@@ -296,6 +431,8 @@ final class Topics {
             }
         }
         marked.clear();
+        HermodException why = new HermodException(ErrorCode.UNSUPPORTED, "the broker does not have filters");
+        unsupported.forEach(topic -> onRefused(topic, true, why, nowNs));
         giveBackUnused(to, toSubscribe.size() + toResume.size() + toOpen.size(), toLeave);
         if (!toLeave.isEmpty()) {
             unsubscribe(to, toLeave, nowNs);
@@ -311,6 +448,15 @@ final class Topics {
         }
     }
 
+    private boolean isAskingForSubscriptions() {
+        for (Topic topic : byName.values()) {
+            if (topic.isAsking) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Where the connection would hold more topics than it may, those that were only published to, and longest ago, go first. */
     private void giveBackUnused(Connection to, int wantedCount, List<Topic> toLeave) {
         int limit = to.limits().topicsPerConnection();
@@ -324,13 +470,15 @@ final class Topics {
                 .forEach(toLeave::add);
     }
 
-    private void ask(Connection to, FrameType type, FrameType answerType, List<Topic> asked, long nowNs) {
-        List<String> names = asked.stream().map(topic -> topic.name).toList();
-        asked.forEach(topic -> topic.isAsking = true);
+    private void ask(Connection to, FrameType type, FrameType answerType, List<Topic> part, long nowNs) {
         boolean isSubscribe = type == FrameType.SUBSCRIBE;
+        List<Topic> asked = isSubscribe ? part.stream().sorted(PLAIN_FIRST).toList() : part;
+        asked.forEach(topic -> topic.isAsking = true);
         MessageLite message = isSubscribe
-                ? Subscribe.newBuilder().addAllTopics(names).build()
-                : Open.newBuilder().addAllTopics(names).build();
+                ? subscribe(asked)
+                : Open.newBuilder()
+                        .addAllTopics(asked.stream().map(topic -> topic.name).toList())
+                        .build();
         to.request(type, message, answerType, nowNs, new Requests.Answer() {
             @Override
             public void onAnswer(ByteBuf in, int at) throws ProtocolException {
@@ -345,6 +493,26 @@ final class Topics {
                 asked.forEach(topic -> onRefused(topic, isSubscribe, why, System.nanoTime()));
             }
         });
+    }
+
+    private static Subscribe subscribe(List<Topic> asked) {
+        Subscribe.Builder message = Subscribe.newBuilder();
+        for (Topic topic : asked) {
+            if (topic.filter == null) {
+                message.addTopics(topic.name);
+            } else {
+                message.addFiltered(filtered(topic));
+            }
+        }
+        return message.build();
+    }
+
+    /** A wish for a topic that has a filter. */
+    static FilteredTopic filtered(Topic topic) {
+        FilteredTopic.Builder wish = FilteredTopic.newBuilder().setTopic(topic.name);
+        return topic.filter == null
+                ? wish.build()
+                : wish.setFilter(topic.filter).build();
     }
 
     /** @return the request's id. */
@@ -461,7 +629,7 @@ final class Topics {
         }
     }
 
-    private static HermodException refusal(TopicResult result) {
+    static HermodException refusal(TopicResult result) {
         return new HermodException(
                 result.getCode(),
                 result.getMessage() + " (topic " + result.getTopic() + ")",
@@ -581,7 +749,7 @@ final class Topics {
         topic.leavers.clear();
     }
 
-    private void forgetIfIdle(Topic topic) {
+    void forgetIfIdle(Topic topic) {
         if (topic.isIdle()) {
             byName.remove(topic.name, topic);
         }
@@ -608,6 +776,6 @@ final class Topics {
 
     /** At most: a character has up to three bytes of UTF-8, and tag and length come before the name. */
     private static int nameBytes(Topic topic) {
-        return topic.name.length() * 3 + 4;
+        return topic.name.length() * 3 + 4 + (topic.filter == null ? 0 : topic.filter.getSerializedSize() + 8);
     }
 }

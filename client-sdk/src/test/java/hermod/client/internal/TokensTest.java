@@ -45,7 +45,9 @@ class TokensTest {
                 1,
                 0,
                 1,
-                0);
+                0,
+                null,
+                any -> {});
         return new Tokens(settings, Runnable::run, new SplittableRandom(seed));
     }
 
