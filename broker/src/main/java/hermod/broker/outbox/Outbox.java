@@ -498,7 +498,10 @@ public final class Outbox {
             fallBehind(feed, firstOffset(memory, from));
             return;
         }
-        int lane = Math.max(laneOf(priority), feed.readLane.code());
+        // What stands behind the raised event was not lifted: it goes by its own priority, and against credit.
+        int lane = firstOffset(memory, from) < feed.liftedEnd
+                ? Math.max(laneOf(priority), feed.readLane.code())
+                : laneOf(priority);
         enqueue(feed, lane, memory, from, to, count, expiresAtUs);
     }
 
