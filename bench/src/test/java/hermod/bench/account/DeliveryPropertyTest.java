@@ -8,6 +8,9 @@ import org.junit.jupiter.api.Test;
 /**
  * Any interleaving of lanes, evictions, gaps, filters and credit keeps order per topic and accounts for every event: delivered + filtered + excluded + expired + announced as shed = published.
  *
+ * <p>Seen red with an outbox that does not lift (56 of 60 scripts), evicts without falling behind (39), does not say its gaps (41), queues what is read behind a raised event with it (7), takes the answer to an old question (9), or selects
+ * earlier events by a later filter (3).
+ *
  * <p>{@code -Dhermod.seed=N} plays one script again; {@code -Dhermod.scripts=N} plays so many.
  */
 @Tag("FL-1")
