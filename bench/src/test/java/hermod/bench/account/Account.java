@@ -39,15 +39,11 @@ final class Account {
      * @param user whose device events may leave out.
      * @param isTold whether it agreed to GAP.
      * @param hasCredit whether it agreed to CREDIT.
-     * @param filters by number; the events that pass.
+     * @param hasFilters whether it agreed to FILTER.
      * @param isHealing by handle: whether what a GAP names comes behind it after all, up to GAP_CLOSED.
      */
     record Subscriber(
-            String user,
-            boolean isTold,
-            boolean hasCredit,
-            List<Predicate<Published>> filters,
-            Predicate<Integer> isHealing) {}
+            String user, boolean isTold, boolean hasCredit, boolean hasFilters, Predicate<Integer> isHealing) {}
 
     private final Truth truth;
     private final Subscriber subscriber;
@@ -103,6 +99,12 @@ final class Account {
                     end(ended, false, note.atUs());
                 }
             }
+            case ENDED -> {
+                Ledger ended = ledger(note);
+                ended.upTo(note);
+                ledgers.remove(note.handle());
+                end(ended, false, note.atUs());
+            }
             case FILTER -> ledger(note).filterFrom(note.from(), (int) note.to());
             case EVENT -> {
                 spend(note);
@@ -116,7 +118,10 @@ final class Account {
                 require(subscriber.isTold, "GAP_CLOSED without agreement");
                 ledger(note).gapClosed(note);
             }
-            case PROGRESS -> ledger(note).progress(note);
+            case PROGRESS -> {
+                require(subscriber.hasFilters, "PROGRESS without agreement");
+                ledger(note).progress(note);
+            }
             case CREDIT -> creditBytes += note.from();
             case CLOSE -> isClosed = true;
         }
@@ -191,8 +196,7 @@ final class Account {
             boolean passes = true;
             for (Switch each : switches) {
                 if (offset >= each.from) {
-                    passes = each.filter < 0
-                            || subscriber.filters.get(each.filter).test(event);
+                    passes = each.filter < 0 || Filters.passes(each.filter, event);
                 }
             }
             return !passes;
@@ -282,6 +286,12 @@ final class Account {
                     "closes a gap that was not told");
             passOver(note.to(), note.atUs());
             closingTo = 0;
+        }
+
+        /** The subscription ends at an offset: what it is owed below was sent. */
+        void upTo(Note note) {
+            require(note.from() >= next, "ends before what was sent: next=" + next);
+            passOver(note.from() - 1, note.atUs());
         }
 
         void progress(Note note) {

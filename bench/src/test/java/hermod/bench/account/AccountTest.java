@@ -24,12 +24,7 @@ class AccountTest {
     private final Subscriber subscriber = subscriber(true, false);
 
     private static Subscriber subscriber(boolean isTold, boolean hasCredit) {
-        return new Subscriber(
-                "me",
-                isTold,
-                hasCredit,
-                List.of(event -> event.attributes().containsKey("wanted")),
-                handle -> handle == HEALING);
+        return new Subscriber("me", isTold, hasCredit, true, handle -> handle == HEALING);
     }
 
     private void publish(int count) {

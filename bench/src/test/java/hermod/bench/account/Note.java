@@ -6,8 +6,8 @@ import hermod.protocol.Priority;
  * One thing that happened on a subscriber's connection, in the order the broker wrote it or, for what the client says, took it.
  *
  * @param handle 0 where it is not about one topic.
- * @param from offset of EVENT and PROGRESS, first one of GAP and GAP_CLOSED, next one of SUBSCRIBED, the switch of FILTER; bytes of CREDIT; the code of CLOSE.
- * @param to last offset of GAP and GAP_CLOSED; the filter of FILTER.
+ * @param from offset of EVENT and PROGRESS, first one of GAP and GAP_CLOSED, next one of SUBSCRIBED, the first that is not meant of ENDED, the switch of FILTER; bytes of CREDIT; the code of CLOSE.
+ * @param to last offset of GAP and GAP_CLOSED; the filter of FILTER, or -1.
  * @param number of EVENT, from its payload.
  * @param bytes of the whole frame.
  * @param atUs on the broker's clock.
@@ -16,6 +16,7 @@ record Note(Kind kind, int handle, long from, long to, long number, Priority pri
     enum Kind {
         SUBSCRIBED,
         UNSUBSCRIBED,
+        ENDED,
         FILTER,
         EVENT,
         GAP,

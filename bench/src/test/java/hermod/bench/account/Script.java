@@ -1,5 +1,6 @@
 package hermod.bench.account;
 
+import com.google.protobuf.MessageLite;
 import hermod.bench.account.Account.Subscriber;
 import hermod.bench.account.Account.Sums;
 import hermod.bench.account.Author.Draft;
@@ -14,6 +15,8 @@ import hermod.protocol.CloseCode;
 import hermod.protocol.Feature;
 import hermod.protocol.Priority;
 import hermod.protocol.control.ControlCodec;
+import hermod.protocol.control.wire.FilteredTopic;
+import hermod.protocol.control.wire.Replace;
 import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.Unsubscribe;
 import hermod.protocol.frame.FrameType;
@@ -23,12 +26,10 @@ import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
-import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -81,7 +82,6 @@ final class Script {
         final SlowSocket socket;
         final BareBroker.Client connection;
         final Subscriber who;
-        final Set<String> wanted = new HashSet<>();
 
         Reader(SlowSocket socket, BareBroker.Client connection, Subscriber who) {
             this.socket = socket;
@@ -201,15 +201,21 @@ final class Script {
 
     private void connect(int number) {
         SlowSocket socket = new SlowSocket(() -> time.us);
-        long features =
-                (random.nextInt(4) == 0 ? 0 : Feature.GAP.bit()) | (random.nextBoolean() ? Feature.CREDIT.bit() : 0);
+        long features = 0;
+        for (Feature feature : List.of(Feature.GAP, Feature.CREDIT, Feature.FILTER)) {
+            features |= random.nextInt(4) == 0 ? 0 : feature.bit();
+        }
         // Some share an author's device, for events that leave it out.
         String user = random.nextInt(3) == 0 ? "author" + random.nextInt(AUTHORS) : "reader" + number;
         BareBroker.Client connection = broker.client(random.nextInt(shardCount), user, features, socket);
         boolean isTold = Feature.GAP.isIn(socket.features());
         boolean hasCredit = Feature.CREDIT.isIn(socket.features());
+        boolean hasFilters = Feature.FILTER.isIn(socket.features());
+        if (socket.features() != features) {
+            throw new AssertionError("asked for features " + features + ", agreed to " + socket.features());
+        }
         Reader reader =
-                new Reader(socket, connection, new Subscriber(user, isTold, hasCredit, List.of(), handle -> false));
+                new Reader(socket, connection, new Subscriber(user, isTold, hasCredit, hasFilters, handle -> false));
         readers.add(reader);
         if (hasCredit && random.nextInt(8) != 0) {
             grant(reader, 1 + random.nextInt(40_000));
@@ -269,10 +275,21 @@ final class Script {
                     time.us,
                     random.nextInt(6) == 0 ? 1 : 0,
                     isExcluding,
-                    random.nextBoolean() ? Map.of() : Map.of("kind", "k" + random.nextInt(4)),
+                    attributes(),
                     null));
         }
         author.publish(room.handle, given, effective(room.policy, given), drafts);
+    }
+
+    private Map<String, String> attributes() {
+        Map<String, String> attributes = new HashMap<>();
+        if (random.nextInt(4) != 0) {
+            attributes.put(Filters.KIND, "k" + random.nextInt(4));
+        }
+        if (random.nextBoolean()) {
+            attributes.put(Filters.SIZE, Integer.toString(random.nextInt(10)));
+        }
+        return attributes;
     }
 
     private static Priority effective(ChannelPolicy policy, @Nullable Priority given) {
@@ -316,39 +333,73 @@ final class Script {
 
     private void wish() {
         Reader reader = anyReader();
-        Room room = rooms.get(random.nextInt(rooms.size()));
-        if (reader.connection.isClosed()) {
+        // One at a time, so that the script knows what it has.
+        if (reader.connection.isClosed() || reader.socket.askedCount() > 0) {
             return;
         }
-        if (reader.wanted.contains(room.topic)) {
+        Room room = anyRoom();
+        if (reader.who.hasFilters() && random.nextBoolean()) {
+            replace(reader);
+        } else if (reader.socket.handles().containsKey(room.topic)) {
             unsubscribe(reader, room);
         } else {
             subscribe(reader, room);
         }
     }
 
+    private Room anyRoom() {
+        return rooms.get(random.nextInt(rooms.size()));
+    }
+
+    /** A filter's number, or -1 for none. */
+    private int anyFilter(Reader reader) {
+        return reader.who.hasFilters() ? random.nextInt(Filters.count() + 2) - 2 : -1;
+    }
+
     private void subscribe(Reader reader, Room room) {
-        reader.wanted.add(room.topic);
-        say(
-                reader,
-                FrameType.SUBSCRIBE,
-                Subscribe.newBuilder().addTopics(room.topic).build());
+        int filter = Math.max(-1, anyFilter(reader));
+        Subscribe.Builder wish = Subscribe.newBuilder();
+        if (filter < 0) {
+            wish.addTopics(room.topic);
+        } else {
+            wish.addFiltered(filtered(room, filter));
+        }
+        say(reader, FrameType.SUBSCRIBE, Map.of(room.topic, filter), wish.build());
+    }
+
+    private static FilteredTopic.Builder filtered(Room room, int filter) {
+        return FilteredTopic.newBuilder().setTopic(room.topic).setFilter(Filters.told(filter));
     }
 
     private void unsubscribe(Reader reader, Room room) {
-        Integer handle = reader.socket.handles().get(room.topic);
+        Integer handle = reader.socket.handles().remove(room.topic);
         if (handle != null) {
-            reader.wanted.remove(room.topic);
-            reader.socket.handles().remove(room.topic);
-            say(
-                    reader,
-                    FrameType.UNSUBSCRIBE,
-                    Unsubscribe.newBuilder().addHandles(handle).build());
+            Unsubscribe wish = Unsubscribe.newBuilder().addHandles(handle).build();
+            say(reader, FrameType.UNSUBSCRIBE, Map.of(), wish);
         }
     }
 
-    private static void say(Reader reader, FrameType type, com.google.protobuf.MessageLite message) {
-        ByteBuf frame = ControlCodec.encode(UnpooledByteBufAllocator.DEFAULT, type, 1, message);
+    private void replace(Reader reader) {
+        Replace.Builder wish = Replace.newBuilder().setKeepOthers(random.nextBoolean());
+        Map<String, Integer> filters = new HashMap<>();
+        for (Room room : rooms) {
+            int filter = Math.max(-1, anyFilter(reader));
+            if (random.nextInt(3) == 0) {
+                continue;
+            }
+            filters.put(room.topic, filter);
+            if (filter < 0) {
+                wish.addTopics(room.topic);
+            } else {
+                wish.addFiltered(filtered(room, filter));
+            }
+        }
+        say(reader, FrameType.REPLACE, filters, wish.build());
+    }
+
+    private static void say(Reader reader, FrameType type, Map<String, Integer> filters, MessageLite message) {
+        int requestId = reader.socket.asks(filters);
+        ByteBuf frame = ControlCodec.encode(UnpooledByteBufAllocator.DEFAULT, type, requestId, message);
         reader.connection.receive(frame);
         frame.release();
     }

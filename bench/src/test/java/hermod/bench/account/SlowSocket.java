@@ -3,9 +3,12 @@ package hermod.bench.account;
 import com.google.protobuf.InvalidProtocolBufferException;
 import hermod.bench.account.Note.Kind;
 import hermod.broker.outbox.FrameSink;
+import hermod.protocol.ErrorCode;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Close;
+import hermod.protocol.control.wire.RemovedTopic;
+import hermod.protocol.control.wire.Replaced;
 import hermod.protocol.control.wire.Subscribed;
 import hermod.protocol.control.wire.TopicResult;
 import hermod.protocol.control.wire.Unsubscribed;
@@ -30,6 +33,8 @@ final class SlowSocket implements FrameSink {
     private final LongSupplier nowUs;
     private final List<Note> notes = new ArrayList<>();
     private final Map<String, Integer> handles = new HashMap<>();
+    private final Map<Integer, Map<String, Integer>> wishes = new HashMap<>();
+    private int lastRequestId;
     private long roomBytes;
     private long pendingBytes;
     private boolean isOpenWide;
@@ -51,6 +56,22 @@ final class SlowSocket implements FrameSink {
     /** The bits that WELCOME named. */
     long features() {
         return features;
+    }
+
+    /**
+     * A request is about to be sent.
+     *
+     * @param filters of the topics it names, by name; -1 for none.
+     * @return its id.
+     */
+    int asks(Map<String, Integer> filters) {
+        wishes.put(++lastRequestId, filters);
+        return lastRequestId;
+    }
+
+    /** Requests without an answer. */
+    int askedCount() {
+        return wishes.size();
     }
 
     void note(Note note) {
@@ -143,16 +164,33 @@ final class SlowSocket implements FrameSink {
                 note(Note.of(Kind.GAP_CLOSED, handle, LaterFrames.first(in, at), LaterFrames.last(in, at)));
             case PROGRESS -> note(Note.of(Kind.PROGRESS, handle, LaterFrames.first(in, at), 0));
             case SUBSCRIBED -> {
+                Map<String, Integer> asked = answered(in, at);
                 for (TopicResult result :
                         ControlCodec.decode(Subscribed.parser(), in, at).getResultsList()) {
                     if (!result.getGranted()) {
                         throw new AssertionError("refused: " + result);
                     }
-                    handles.put(result.getTopic(), result.getHandle());
-                    note(Note.of(Kind.SUBSCRIBED, result.getHandle(), result.getNextOffset(), 0));
+                    begin(result, asked);
+                }
+            }
+            case REPLACED -> {
+                Map<String, Integer> asked = answered(in, at);
+                Replaced answer = ControlCodec.decode(Replaced.parser(), in, at);
+                for (RemovedTopic gone : answer.getRemovedList()) {
+                    handles.values().remove(gone.getHandle());
+                    note(Note.of(Kind.ENDED, gone.getHandle(), gone.getEndOffset(), 0));
+                }
+                for (TopicResult result : answer.getResultsList()) {
+                    if (!result.getGranted() && result.getCode() != ErrorCode.BACK_PRESSURED.code()) {
+                        throw new AssertionError("refused: " + result);
+                    }
+                    if (result.getGranted()) {
+                        begin(result, asked);
+                    }
                 }
             }
             case UNSUBSCRIBED -> {
+                answered(in, at);
                 for (int gone :
                         ControlCodec.decode(Unsubscribed.parser(), in, at).getHandlesList()) {
                     note(Note.of(Kind.UNSUBSCRIBED, gone, 0, 0));
@@ -169,6 +207,22 @@ final class SlowSocket implements FrameSink {
                 // PONG: nothing about an event.
             }
         }
+    }
+
+    private Map<String, Integer> answered(ByteBuf in, int at) {
+        Map<String, Integer> asked = wishes.remove(FrameHeader.requestId(in, at));
+        if (asked == null) {
+            throw new AssertionError("an answer to nothing that was asked");
+        }
+        return asked;
+    }
+
+    private void begin(TopicResult granted, Map<String, Integer> asked) {
+        if (handles.put(granted.getTopic(), granted.getHandle()) == null) {
+            note(Note.of(Kind.SUBSCRIBED, granted.getHandle(), granted.getNextOffset(), 0));
+        }
+        note(Note.of(
+                Kind.FILTER, granted.getHandle(), granted.getNextOffset(), asked.getOrDefault(granted.getTopic(), -1)));
     }
 
     /** The first eight bytes of the payload. */
