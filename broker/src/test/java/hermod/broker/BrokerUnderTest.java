@@ -3,6 +3,7 @@ package hermod.broker;
 import hermod.broker.admin.AdminConfig;
 import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.TokenMint;
+import hermod.broker.filter.FilterConfig;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.session.SessionConfig;
@@ -47,6 +48,7 @@ public final class BrokerUnderTest implements AutoCloseable {
         private int perUserLimitCount = TransportConfig.defaults().connectionsPerUserLimitCount();
         private int unauthenticatedLimitCount = TransportConfig.defaults().unauthenticatedLimitCount();
         private SessionConfig session = SessionConfig.defaults();
+        private FilterConfig filter = FilterConfig.defaults();
         private OutboxConfig outbox = OutboxConfig.defaults();
         private TopicConfig topic = TopicConfig.defaults();
         private TransportConfig.Io io = TransportConfig.Io.valueOf(System.getProperty("hermod.test.io", "AUTO"));
@@ -93,6 +95,11 @@ public final class BrokerUnderTest implements AutoCloseable {
 
         public Setup session(SessionConfig config) {
             session = config;
+            return this;
+        }
+
+        public Setup filter(FilterConfig config) {
+            filter = config;
             return this;
         }
 
@@ -146,6 +153,7 @@ public final class BrokerUnderTest implements AutoCloseable {
                             transport.socketBurstBytes()),
                     defaults.admission(),
                     session,
+                    filter,
                     new ShardConfig(
                             shardCount,
                             ringCapacityBytes,

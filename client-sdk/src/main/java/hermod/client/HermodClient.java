@@ -59,7 +59,9 @@ public final class HermodClient implements AutoCloseable {
      * Publishes an event. Events of one thread to one topic keep their order.
      *
      * @return the broker's receipt, or a {@link HermodException}: {@code BACK_PRESSURED} where too much is published and not acknowledged,
-     *     {@code PAYLOAD_TOO_LARGE} without sending it, otherwise the broker's refusal. The client repeats nothing that was refused.
+     *     {@code PAYLOAD_TOO_LARGE} without sending it, otherwise the broker's refusal, with {@link HermodException#retryAfter}. The client repeats only what the
+     *     broker back-pressured, after the time it says and before anything later of the topic, {@link Builder#publishRetries} times; not where the broker has
+     *     accepted a later one, because that would change the order.
      * @throws IllegalArgumentException for a topic name that breaks the rules.
      */
     public CompletableFuture<PublishReceipt> publish(String topic, OutgoingEvent event) {
@@ -199,6 +201,7 @@ public final class HermodClient implements AutoCloseable {
         private long queuedBytesMax = 8L * 1024 * 1024;
         private long receiveCreditBytes = 256 * 1024;
         private Set<Feature> features = FEATURES;
+        private int publishRetries = 5;
 
         private Builder() {}
 
@@ -327,6 +330,12 @@ public final class HermodClient implements AutoCloseable {
             return this;
         }
 
+        /** How often a publish that the broker refuses with BACK_PRESSURED is sent again before it fails; 0 to 100, 5 by default. */
+        public Builder publishRetries(int times) {
+            publishRetries = (int) checked("publish retries", times, 0, 100);
+            return this;
+        }
+
         /** Events published and not acknowledged, sent or waiting, at most; beyond it publishing fails with BACK_PRESSURED. 10,000 and 16 MiB by default. */
         public Builder pendingPublishes(int events, long bytes) {
             pendingEventsMax = (int) checked("pending publishes", events, 1, Integer.MAX_VALUE / 2);
@@ -400,7 +409,8 @@ public final class HermodClient implements AutoCloseable {
                     queuedEventsMax,
                     queuedBytesMax,
                     features.stream().mapToLong(Feature::bit).reduce(0, (all, bit) -> all | bit),
-                    receiveCreditBytes);
+                    receiveCreditBytes,
+                    publishRetries);
         }
 
         private static Duration checked(String what, Duration duration) {

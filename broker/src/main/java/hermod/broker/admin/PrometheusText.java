@@ -52,6 +52,11 @@ final class PrometheusText {
                 "conflated",
                 "Events not delivered because a newer one of the same key was.",
                 ChannelStats::conflated);
+        counter(
+                channels,
+                "filtered",
+                "Events not sent to a subscriber whose filter does not match.",
+                ChannelStats::filtered);
         latencies(channels);
         head("hermod_channel_goal_p95_seconds", "gauge", "Goal for the 95th percentile from publish to handler.");
         for (ChannelStats one : channels) {

@@ -1,5 +1,6 @@
 package hermod.broker.dispatch;
 
+import hermod.broker.filter.FeedFilter;
 import hermod.broker.metrics.Counter;
 import hermod.broker.metrics.ShardMetrics;
 import hermod.broker.outbox.Feed;
@@ -58,6 +59,7 @@ public final class Dispatch implements RingHandler {
         final BatchingConfig batching;
         final BatchTakers batchTakers;
         final int payloadLimitBytes;
+        final int progressIntervalMs;
 
         public Ground(
                 Shard[] shards,
@@ -65,7 +67,8 @@ public final class Dispatch implements RingHandler {
                 ByteBufAllocator allocator,
                 TopicConfig topicConfig,
                 BatchingConfig batching,
-                int payloadLimitBytes) {
+                int payloadLimitBytes,
+                int progressIntervalMs) {
             this.shards = Arrays.copyOf(shards, shards.length);
             this.dispatches = new Dispatch[shards.length];
             this.chunks = new ChunkTable[shards.length];
@@ -76,6 +79,7 @@ public final class Dispatch implements RingHandler {
             this.batching = batching;
             this.batchTakers = new BatchTakers(channels.all().size());
             this.payloadLimitBytes = payloadLimitBytes;
+            this.progressIntervalMs = progressIntervalMs;
         }
     }
 
@@ -92,6 +96,7 @@ public final class Dispatch implements RingHandler {
     private final FlushList flushes = new FlushList();
     private final Outgoing[] outgoing;
     private final TopicDispatcher dispatcher;
+    private final ProgressList progress;
     private final Fanout fanout;
     private final Publisher publisher;
     private final Long2ObjectHashMap<Party> parties = new Long2ObjectHashMap<>();
@@ -120,7 +125,9 @@ public final class Dispatch implements RingHandler {
         Arrays.setAll(outgoing, to -> new Outgoing(ground.shards[to], metrics));
         dispatcher = new TopicDispatcher(
                 shard, topics, deduplication, ground.channels, windows, compressor, metrics, outgoing);
-        fanout = new Fanout(shard.clock(), metrics, subscriptions, ground.chunks, flushes);
+        progress = new ProgressList(shard.clock(), flushes, ground.allocator, ground.progressIntervalMs);
+        fanout = new Fanout(
+                shard.clock(), metrics, subscriptions, ground.chunks, flushes, new Selection(metrics, progress));
         publisher = new Publisher(shard, metrics, dispatcher, outgoing, this, ground.payloadLimitBytes);
     }
 
@@ -142,6 +149,14 @@ public final class Dispatch implements RingHandler {
 
     public Subscriptions subscriptions() {
         return subscriptions;
+    }
+
+    /** Notes that a feed's filter was set or replaced. */
+    public void noteFilter(Feed feed) {
+        FeedFilter filter = feed.filter();
+        if (filter != null) {
+            progress.note(feed, filter);
+        }
     }
 
     /** Called on the shard's tick. */
@@ -361,6 +376,7 @@ public final class Dispatch implements RingHandler {
             producersForgotten = deduplication.forgottenCount();
             metrics.add(Counter.WINDOWS_SHORTENED, replay.shortenedCount() - windowsShortened);
             windowsShortened = replay.shortenedCount();
+            progress.onTick();
             onTick.run();
         } catch (RuntimeException | AssertionError | OutOfMemoryError defect) {
             onDefect(defect);

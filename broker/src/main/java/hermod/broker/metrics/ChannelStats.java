@@ -24,6 +24,7 @@ public record ChannelStats(
         long clamped,
         long conflated,
         long batchWindowUs,
+        long filtered,
         LatencySummary publishToBroker,
         LatencySummary inBroker,
         LatencySummary brokerToSocket,

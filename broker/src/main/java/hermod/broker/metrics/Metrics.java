@@ -78,6 +78,7 @@ public final class Metrics {
                 sum(channel, ChannelCounter.CLAMPED),
                 sum(channel, ChannelCounter.CONFLATED),
                 highest(channel, ChannelGauge.BATCH_WINDOW_US),
+                sum(channel, ChannelCounter.FILTERED),
                 summary(channel, Stage.PUBLISH_TO_BROKER),
                 summary(channel, Stage.IN_BROKER),
                 socket,

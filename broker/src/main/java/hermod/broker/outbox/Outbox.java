@@ -109,6 +109,10 @@ public final class Outbox {
         isHeldBack = hold;
     }
 
+    public boolean isHeldBack() {
+        return isHeldBack;
+    }
+
     /** Makes an outbox for a connection. */
     public interface Factory {
         Outbox make(Owner owner, FrameSink sink);
@@ -413,7 +417,7 @@ public final class Outbox {
     }
 
     /** Of an EVENT, a GAP and a PROGRESS alike. */
-    private static long firstOffset(ByteBuf memory, int at) {
+    static long firstOffset(ByteBuf memory, int at) {
         return memory.getLongLE(at + EventFrame.OFFSET_AT);
     }
 

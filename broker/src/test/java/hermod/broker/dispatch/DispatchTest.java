@@ -255,7 +255,8 @@ class DispatchTest {
                 allocator,
                 TopicConfig.defaults(),
                 BatchingConfig.defaults(),
-                1_000_000);
+                1_000_000,
+                1_000);
         for (int i = 0; i < 2; i++) {
             dispatches[i] = new Dispatch(ground, i, metrics.shard(i));
             shards[i].start(tasks.get(i)::addLast, dispatches[i]);

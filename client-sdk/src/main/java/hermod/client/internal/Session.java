@@ -86,6 +86,7 @@ public final class Session {
     private boolean isOffline;
     private boolean isClosing;
     private boolean isSettlingSoon;
+    private boolean isRetryingLater;
 
     public Session(Settings settings, ClientThreads threads) {
         this.settings = settings;
@@ -444,6 +445,10 @@ public final class Session {
             if (to.has(Feature.CREDIT)) {
                 to.grant(credit.takeGrant(false));
             }
+            if (publications.isRetrying()) {
+                topics.retry(nowNs);
+                retryPublishesLater(nowNs);
+            }
             topics.flush(nowNs);
             publications.send(to, clockOffsetUs, nowNs);
         }
@@ -451,6 +456,20 @@ public final class Session {
             closeWhenDone();
         }
         completions.flush();
+    }
+
+    private void retryPublishesLater(long nowNs) {
+        long delayNs = publications.nextDueNs(nowNs);
+        if (delayNs != Long.MAX_VALUE && !isRetryingLater) {
+            isRetryingLater = true;
+            loop.schedule(
+                    () -> {
+                        isRetryingLater = false;
+                        settle();
+                    },
+                    delayNs,
+                    TimeUnit.NANOSECONDS);
+        }
     }
 
     /** Behind the calls that are queued already, so that many of them share one request. */

@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param receiveCreditBytes the credit window; of no effect where CREDIT is not among the features.
  * @param queuedEventsMax of what is not under credit, as {@code queuedBytesMax}.
  * @param publishWindow events sent and not answered, at most; the broker's limit holds where it is lower.
+ * @param publishRetries how often a publish that the broker back-pressured is sent again.
  */
 public record Settings(
         List<ServerAddress> servers,
@@ -41,4 +42,5 @@ public record Settings(
         int queuedEventsMax,
         long queuedBytesMax,
         long features,
-        long receiveCreditBytes) {}
+        long receiveCreditBytes,
+        int publishRetries) {}

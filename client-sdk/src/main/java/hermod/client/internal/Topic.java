@@ -33,6 +33,17 @@ final class Topic {
     final List<CompletableFuture<Void>> leavers = new ArrayList<>();
     final Deque<Publication> waiting = new ArrayDeque<>();
 
+    /** Back-pressured, to be sent again before anything that waits; while there are any, nothing else of the topic is sent. */
+    final List<Publication> refused = new ArrayList<>();
+
+    long retryAtNs;
+
+    /** Sent, without an outcome. */
+    int inFlight;
+
+    /** Highest that the broker has accepted. */
+    long acceptedSequence;
+
     // What the connection holds; forgotten with it.
     int handle = NO_HANDLE;
     int epoch;

@@ -147,7 +147,7 @@ final class Topics {
         publication.sequence = topic.nextSequence();
         topic.unanswered++;
         topic.lastUsedNs = nowNs;
-        if (topic.canPublish && topic.waiting.isEmpty()) {
+        if (topic.canPublish && topic.waiting.isEmpty() && !publications.isHeld(topic)) {
             publications.ready(publication);
         } else {
             topic.waiting.addLast(publication);
@@ -486,10 +486,26 @@ final class Topics {
         }
         if (!isSubscribe || result.getCanPublish()) {
             topic.canPublish = true;
+            sendWaiting(topic);
+        }
+        mark(topic);
+    }
+
+    private void sendWaiting(Topic topic) {
+        if (!publications.isHeld(topic)) {
             topic.waiting.forEach(publications::ready);
             topic.waiting.clear();
         }
-        mark(topic);
+    }
+
+    /** Sends again what was refused for a while. */
+    void retry(long nowNs) {
+        for (Topic topic : publications.takeDue(nowNs)) {
+            if (topic.canPublish) {
+                sendWaiting(topic);
+            }
+            mark(topic);
+        }
     }
 
     private void onSubscribed(Topic topic, TopicResult result, ResumeResult.Outcome outcome) {
@@ -554,6 +570,7 @@ final class Topics {
     }
 
     private void failWaiting(Topic topic, HermodException why) {
+        publications.failRefused(topic, why);
         for (Publication next = topic.waiting.pollFirst(); next != null; next = topic.waiting.pollFirst()) {
             publications.fail(next, why);
         }

@@ -44,7 +44,8 @@ class TokensTest {
                 1,
                 1,
                 0,
-                1);
+                1,
+                0);
         return new Tokens(settings, Runnable::run, new SplittableRandom(seed));
     }
 
