@@ -1,6 +1,7 @@
 package hermod.broker;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import hermod.broker.topic.Batching;
 import hermod.broker.topic.ChannelPolicies;
@@ -9,9 +10,13 @@ import hermod.protocol.EventType;
 import hermod.protocol.Feature;
 import hermod.protocol.Priority;
 import hermod.protocol.control.wire.Cursor;
+import hermod.protocol.control.wire.Filter;
+import hermod.protocol.control.wire.FilteredTopic;
 import hermod.protocol.control.wire.Resume;
 import hermod.protocol.control.wire.ResumeResult;
 import hermod.protocol.control.wire.Resumed;
+import hermod.protocol.control.wire.Subscribe;
+import hermod.protocol.control.wire.Subscribed;
 import hermod.protocol.control.wire.TopicResult;
 import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.EventFields;
@@ -44,11 +49,13 @@ import org.junit.jupiter.api.extension.ExtendWith;
 class LowTierMatrixEndToEndTest {
     private static final int EVENTS = 90;
     private static final int KEYS = 5;
+    private static final List<String> MATCHING = List.of("k1", "k4");
     private static final String TOPIC = "quotes:a";
 
     /** What is on or off. */
     private enum Part {
         LZ4,
+        FILTER,
         BATCHING,
         CONFLATION,
         /** Every third event is sent once more with its sequence. */
@@ -73,11 +80,12 @@ class LowTierMatrixEndToEndTest {
     private static void check(Set<Part> on) throws Exception {
         try (BrokerUnderTest broker =
                 new BrokerUnderTest.Setup().shards(2).channels(quotes(on)).start()) {
-            long features = Feature.RESUME.bit() | (on.contains(Part.LZ4) ? Feature.LZ4.bit() : 0);
+            long features =
+                    Feature.RESUME.bit() | Feature.FILTER.bit() | (on.contains(Part.LZ4) ? Feature.LZ4.bit() : 0);
             String token = broker.token("sam", BrokerUnderTest.ORDINARY);
             RawClient subscriber = broker.socket();
             Welcome welcome = subscriber.connect(RawClient.hello(token).setFeatures(features));
-            TopicResult subscribed = subscriber.subscribe(TOPIC);
+            TopicResult subscribed = subscribe(subscriber, on);
             assertThat(subscribed.getNextOffset()).isEqualTo(1);
             RawClient publisher = broker.client("pat");
             int handle = publisher.open(TOPIC).getHandle();
@@ -89,7 +97,7 @@ class LowTierMatrixEndToEndTest {
             if (on.contains(Part.BEHIND)) {
                 subscriber = broker.socket();
                 subscriber.connect(RawClient.hello(token).setFeatures(features));
-                resume(subscriber, welcome, subscribed.getEpoch());
+                resume(subscriber, welcome, subscribed.getEpoch(), on);
             }
 
             BatchedEvents events = new BatchedEvents(subscriber);
@@ -99,14 +107,41 @@ class LowTierMatrixEndToEndTest {
                 got.add(describe(events.next()));
             }
             assertThat(got).isEqualTo(expected);
-            // Nothing comes behind the last: an echo of another topic is the next thing there is.
-            int marker = subscriber.subscribe("chat:marker").getHandle();
-            assertThat(subscriber.echo(marker, "the end")).isEqualTo("the end");
-            boolean mayBeCompressed = on.contains(Part.LZ4) && on.contains(Part.BATCHING) && !on.contains(Part.BEHIND);
+            // Nothing comes behind the last: the next event there is, is another topic's.
+            subscriber.send(
+                    FrameType.SUBSCRIBE,
+                    2,
+                    Subscribe.newBuilder().addTopics("chat:marker").build());
+            await().until(() -> broker.broker().topics("acme", "chat:marker").size() == 1);
+            int marker = publisher.open("chat:marker").getHandle();
+            publisher.publish(marker, 1_000, "the end");
+            assertThat(events.next().text()).isEqualTo("the end");
+            boolean mayBeCompressed = on.contains(Part.LZ4)
+                    && on.contains(Part.BATCHING)
+                    && !on.contains(Part.BEHIND)
+                    && !on.contains(Part.FILTER);
             assertThat(events.batchCount > 0).isEqualTo(mayBeCompressed);
             assertThat(broker.channel("quotes").published()).isEqualTo(EVENTS);
             assertThat(broker.channel("quotes").duplicates()).isEqualTo(duplicates);
         }
+    }
+
+    private static TopicResult subscribe(RawClient client, Set<Part> on) throws Exception {
+        if (!on.contains(Part.FILTER)) {
+            return client.subscribe(TOPIC);
+        }
+        client.send(
+                FrameType.SUBSCRIBE,
+                1,
+                Subscribe.newBuilder()
+                        .addFiltered(FilteredTopic.newBuilder().setTopic(TOPIC).setFilter(filter()))
+                        .build());
+        return Subscribed.parseFrom(RawClient.body(client.read(FrameType.SUBSCRIBED)))
+                .getResults(0);
+    }
+
+    private static Filter filter() {
+        return Filter.newBuilder().setKey("key").addAllIn(MATCHING).build();
     }
 
     private static ChannelPolicies quotes(Set<Part> on) {
@@ -179,13 +214,17 @@ class LowTierMatrixEndToEndTest {
         return event.offset() + " " + event.text();
     }
 
-    private static void resume(RawClient client, Welcome before, int epoch) throws Exception {
+    private static void resume(RawClient client, Welcome before, int epoch, Set<Part> on) throws Exception {
+        Cursor.Builder cursor = Cursor.newBuilder().setTopic(TOPIC).setEpoch(epoch);
+        if (on.contains(Part.FILTER)) {
+            cursor.setFilter(filter());
+        }
         client.send(
                 FrameType.RESUME,
                 1,
                 Resume.newBuilder()
                         .setResumeToken(before.getResumeToken())
-                        .addCursors(Cursor.newBuilder().setTopic(TOPIC).setEpoch(epoch))
+                        .addCursors(cursor)
                         .build());
         ResumeResult result = Resumed.parseFrom(RawClient.body(client.read(FrameType.RESUMED)))
                 .getResults(0);
@@ -194,8 +233,11 @@ class LowTierMatrixEndToEndTest {
 
     /** A subscriber that keeps up gets every event once, whatever else is on; one that is behind, where the channel conflates, of each key the newest. */
     private static List<String> expected(Set<Part> on) {
-        boolean isConflated = on.contains(Part.BEHIND) && on.contains(Part.CONFLATION);
+        // A filter's subscriber gets all that match: the home, which leaves out what is superfluous, does not know the
+        // filter.
+        boolean isConflated = on.contains(Part.BEHIND) && on.contains(Part.CONFLATION) && !on.contains(Part.FILTER);
         return IntStream.range(0, EVENTS)
+                .filter(i -> !on.contains(Part.FILTER) || MATCHING.contains(key(i)))
                 .filter(i -> !isConflated || i >= EVENTS - KEYS)
                 .mapToObj(i -> (i + 1) + " " + text(i))
                 .toList();
