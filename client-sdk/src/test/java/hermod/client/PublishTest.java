@@ -277,21 +277,26 @@ class PublishTest extends ClientFixture {
         CompletableFuture<PublishReceipt> second = client.publish(ROOM, "second");
         peer.expectPublishes(1);
         CompletableFuture<PublishReceipt> third = client.publish(ROOM, "third");
+        FakeBroker.Sent sentThird = peer.expectPublishes(1).get(0);
+        CompletableFuture<PublishReceipt> fourth = client.publish(ROOM, "fourth");
         refuse(peer.expectPublishes(1).get(0), 5_000);
-        client.publish(ROOM, "fourth");
+        refuse(sentThird, 5_000);
+        // Behind the refusals, so that they are handled before the next publish.
         CompletableFuture<PublishReceipt> other = client.publish("chat:other", "other");
         peer.ack(List.of(otherAfterOpen("chat:other")), 1);
         done(other);
+        client.publish(ROOM, "fifth");
         peer.cut();
         peer = broker.accept();
         peer.welcome();
         peer.grantOpen(ROOM);
-        List<FakeBroker.Sent> again = peer.expectPublishes(3);
+        List<FakeBroker.Sent> again = peer.expectPublishes(4);
         peer.ack(again, 2);
 
-        assertThat(again.stream().map(FakeBroker.Sent::text)).containsExactly("second", "third", "fourth");
+        assertThat(again.stream().map(FakeBroker.Sent::text)).containsExactly("second", "third", "fourth", "fifth");
         assertThat(done(second).offset()).isEqualTo(2);
         assertThat(done(third).offset()).isEqualTo(3);
+        assertThat(done(fourth).offset()).isEqualTo(4);
     }
 
     @Test
