@@ -277,21 +277,26 @@ class PublishTest extends ClientFixture {
         CompletableFuture<PublishReceipt> second = client.publish(ROOM, "second");
         peer.expectPublishes(1);
         CompletableFuture<PublishReceipt> third = client.publish(ROOM, "third");
+        FakeBroker.Sent sentThird = peer.expectPublishes(1).get(0);
+        CompletableFuture<PublishReceipt> fourth = client.publish(ROOM, "fourth");
         refuse(peer.expectPublishes(1).get(0), 5_000);
-        client.publish(ROOM, "fourth");
+        refuse(sentThird, 5_000);
+        // Behind the refusals, so that they are handled before the next publish.
         CompletableFuture<PublishReceipt> other = client.publish("chat:other", "other");
         peer.ack(List.of(otherAfterOpen("chat:other")), 1);
         done(other);
+        client.publish(ROOM, "fifth");
         peer.cut();
         peer = broker.accept();
         peer.welcome();
         peer.grantOpen(ROOM);
-        List<FakeBroker.Sent> again = peer.expectPublishes(3);
+        List<FakeBroker.Sent> again = peer.expectPublishes(4);
         peer.ack(again, 2);
 
-        assertThat(again.stream().map(FakeBroker.Sent::text)).containsExactly("second", "third", "fourth");
+        assertThat(again.stream().map(FakeBroker.Sent::text)).containsExactly("second", "third", "fourth", "fifth");
         assertThat(done(second).offset()).isEqualTo(2);
         assertThat(done(third).offset()).isEqualTo(3);
+        assertThat(done(fourth).offset()).isEqualTo(4);
     }
 
     @Test
@@ -299,27 +304,31 @@ class PublishTest extends ClientFixture {
     void theWindowInBytesIsKeptWithTheHeadsOfFramesCounted() throws Exception {
         broker.limits = told -> told.setPublishWindowBytes(1_000);
         connect(builder());
-        List<CompletableFuture<PublishReceipt>> receipts = IntStream.range(0, 50)
-                .mapToObj(i -> client.publish(ROOM, "x".repeat(100)))
-                .toList();
+        client.publish(ROOM, "");
         peer.grantOpen(ROOM);
-        long acked = 0;
-        while (acked < 50) {
-            long bytes = 0;
-            List<FakeBroker.Sent> inTheAir = new ArrayList<>();
-            // A frame that came is answered only when no more fits, so all of them are in the air together.
-            do {
-                FakeBroker.Frame frame = peer.expect(FrameType.PUBLISH);
-                bytes += frame.bytes().readableBytes();
-                inTheAir.addAll(peer.entriesOf(frame));
-            } while (bytes + 200 <= 1_000 && acked + inTheAir.size() < 50);
-            assertThat(bytes).isLessThanOrEqualTo(1_000);
-            peer.ack(inTheAir, acked + 1);
-            acked += inTheAir.size();
+        List<FakeBroker.Sent> inTheAir = new ArrayList<>();
+        FakeBroker.Frame frame = peer.expect(FrameType.PUBLISH);
+        int frameBytes = frame.bytes().readableBytes();
+        int fitting = 1_000 / (frameBytes + Integer.BYTES);
+        inTheAir.addAll(peer.entriesOf(frame));
+        for (int i = 1; i < fitting; i++) {
+            client.publish(ROOM, "");
+            inTheAir.addAll(peer.entriesOf(peer.expect(FrameType.PUBLISH)));
         }
-        for (CompletableFuture<PublishReceipt> receipt : receipts) {
-            done(receipt);
-        }
+        CompletableFuture<PublishReceipt> beyond = client.publish(ROOM, "beyond");
+        // Two requests behind it: had it been sent, it would come before the second.
+        done(subscribe("chat:a"));
+        done(subscribe("chat:b"));
+
+        peer.ack(inTheAir, 1);
+        peer.ack(peer.expectPublishes(1), inTheAir.size() + 1);
+        assertThat(done(beyond).offset()).isEqualTo(fitting + 1);
+    }
+
+    private CompletableFuture<Subscription> subscribe(String topic) throws Exception {
+        CompletableFuture<Subscription> subscribed = client.subscribe(topic, event -> {});
+        peer.grantSubscribe(topic, EPOCH, 1);
+        return subscribed;
     }
 
     @Test

@@ -143,12 +143,38 @@ class ResumeTest extends ClientFixture {
         assertThat(heard.next()).isEqualTo("1 a");
         FakeBroker.Frame frame = comeBack();
         peer.resumed(
-                frame, result(peer.granted(ROOM, EPOCH, 60).toBuilder(), ResumeResult.Outcome.OUTCOME_LOST, 60, 0));
+                frame, result(peer.granted(ROOM, EPOCH, 64).toBuilder(), ResumeResult.Outcome.OUTCOME_LOST, 60, 63));
         peer.event(handle, 60, "z");
+        peer.event(handle, 64, "live");
 
-        assertThat(List.of(heard.next(), heard.next(), heard.next()))
-                .containsExactly("gap 2..59 EXPIRED", "fresh start 7 60", "60 z");
+        assertThat(List.of(heard.next(), heard.next(), heard.next(), heard.next()))
+                .containsExactly("gap 2..59 EXPIRED", "fresh start 7 60", "60 z", "64 live");
         assertThat(client.channelStatus().get("chat").missedAtMost()).isEqualTo(58);
+    }
+
+    @Test
+    void aBreakInTheMiddleOfWhatIsLeftGoesOnThere() throws Exception {
+        connect(builder(), ALL);
+        FakeBroker.Frame frame = comeBack();
+        peer.resumed(
+                frame, result(peer.granted(ROOM, EPOCH, 64).toBuilder(), ResumeResult.Outcome.OUTCOME_LOST, 60, 63));
+        peer.event(handle, 60, "z");
+        frame = comeBack();
+
+        assertThat(frame.body(Resume.parser()).getCursors(0).getOffset()).isEqualTo(60);
+    }
+
+    @Test
+    void aTokenThatTheBrokerDoesNotKnowCostsNothingThatIsStillThere() throws Exception {
+        connect(builder(), ALL);
+        peer.event(handle, 1, "a");
+        FakeBroker.Frame frame = comeBack();
+        peer.resumed(frame, result(peer.granted(ROOM, EPOCH, 3).toBuilder(), ResumeResult.Outcome.OUTCOME_LOST, 1, 2));
+        peer.event(handle, 1, "a");
+        peer.event(handle, 2, "b");
+        peer.event(handle, 3, "c");
+
+        assertThat(List.of(heard.next(), heard.next(), heard.next())).containsExactly("1 a", "2 b", "3 c");
     }
 
     @Test

@@ -683,10 +683,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             boolean isNew = isNewSubscription(topic);
             HeldTopic row = hold(topic, request.asSubscriber(), wanted.filter, nextOffset);
             Cursor cursor = wanted.cursor;
-            long start = cursor == null || row.feed == null
-                    ? nextOffset
-                    : goOn(request, wanted.index, row.feed, isNew ? cursor : null, topic, nextOffset, firstAvailable);
-            request.put(wanted.index, granted(wanted.name, row, start));
+            if (cursor != null && row.feed != null) {
+                goOn(request, wanted.index, row.feed, isNew ? cursor : null, topic, nextOffset, firstAvailable);
+            }
+            request.put(wanted.index, granted(wanted.name, row, nextOffset));
         }
         answerIfComplete(request);
     }
@@ -700,9 +700,8 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
      * Has a subscription go on where a cursor stands, as far as that is kept.
      *
      * @param cursor null for a subscription that was there already, which stays where it is.
-     * @return the offset from which events follow.
      */
-    private long goOn(
+    private void goOn(
             TopicRequest request,
             int index,
             Feed feed,
@@ -712,13 +711,13 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             long firstAvailable) {
         if (cursor == null) {
             request.outcome(index, ResumeResult.Outcome.OUTCOME_RESUMED, 0, 0);
-            return feed.nextOffset();
+            return;
         }
         long from = cursor.getOffset() + 1;
         boolean isKnown = cursor.getEpoch() == topic.epoch() && from > 0 && from <= nextOffset;
         if (isKnown && from == nextOffset) {
             request.outcome(index, ResumeResult.Outcome.OUTCOME_RESUMED, 0, 0);
-            return nextOffset;
+            return;
         }
         boolean isKept = isKnown && from >= firstAvailable;
         long start = isKept ? from : firstAvailable;
@@ -730,7 +729,6 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         if (start < nextOffset) {
             outbox.fallBehind(feed, start);
         }
-        return start;
     }
 
     TopicResult granted(String name, HeldTopic row, long nextOffset) {

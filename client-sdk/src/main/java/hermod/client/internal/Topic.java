@@ -136,7 +136,7 @@ final class Topic {
     }
 
     /**
-     * The subscription begins, or begins again, with {@code nextOffset}.
+     * The subscription begins, or begins again, with the event {@code nextOffset} or a later one.
      *
      * @param reason why what lies between is missing, in the same epoch.
      * @return what was missed since it was followed last; null for nothing.

@@ -545,7 +545,7 @@ final class Topics {
         for (int i = 0; i < asked.size(); i++) {
             ResumeResult result = results.get(i);
             if (result.getTopic().getGranted()) {
-                onGranted(asked.get(i), result.getTopic(), true, result.getOutcome());
+                onGranted(asked.get(i), result.getTopic(), true, result);
             } else {
                 onRefused(asked.get(i), true, refusal(result.getTopic()), nowNs);
             }
@@ -624,7 +624,7 @@ final class Topics {
             if (!result.getGranted()) {
                 onRefused(asked.get(i), isSubscribe, refusal(result), nowNs);
             } else {
-                onGranted(asked.get(i), result, isSubscribe, ResumeResult.Outcome.OUTCOME_UNSPECIFIED);
+                onGranted(asked.get(i), result, isSubscribe, ResumeResult.getDefaultInstance());
             }
         }
     }
@@ -637,8 +637,8 @@ final class Topics {
                 null);
     }
 
-    /** @param outcome of a RESUME; unspecified of a SUBSCRIBE or OPEN. */
-    private void onGranted(Topic topic, TopicResult result, boolean isSubscribe, ResumeResult.Outcome outcome)
+    /** @param resume of a RESUME; empty for a SUBSCRIBE or OPEN. */
+    private void onGranted(Topic topic, TopicResult result, boolean isSubscribe, ResumeResult resume)
             throws ProtocolException {
         if (result.getHandle() == Topic.NO_HANDLE) {
             throw new ProtocolException(CloseCode.BAD_FRAME, "granted without a handle");
@@ -650,7 +650,7 @@ final class Topics {
         topic.onHandle(result.getHandle(), result.getEpoch());
         byHandle.put(result.getHandle(), topic);
         if (isSubscribe) {
-            onSubscribed(topic, result, outcome);
+            onSubscribed(topic, result, resume);
         }
         if (!isSubscribe || result.getCanPublish()) {
             topic.canPublish = true;
@@ -676,26 +676,27 @@ final class Topics {
         }
     }
 
-    private void onSubscribed(Topic topic, TopicResult result, ResumeResult.Outcome outcome) {
+    private void onSubscribed(Topic topic, TopicResult result, ResumeResult resume) {
         if (topic.isFollowed()) {
             topic.meter.onResubscribed();
         }
+        ResumeResult.Outcome outcome = resume.getOutcome();
+        boolean isLost = outcome == ResumeResult.Outcome.OUTCOME_LOST;
         boolean isResumed =
                 outcome == ResumeResult.Outcome.OUTCOME_RESUMED || outcome == ResumeResult.Outcome.OUTCOME_REPLAYING;
+        long firstOffset = isLost && resume.getFromOffset() > 0 ? resume.getFromOffset() : result.getNextOffset();
         Gap gap = null;
         if (isResumed && topic.isOfEpoch(result.getEpoch())) {
             topic.onResumed();
         } else {
-            boolean isLost = outcome == ResumeResult.Outcome.OUTCOME_LOST;
             gap = topic.onSubscribed(
-                    result.getEpoch(), result.getNextOffset(), isLost ? GapReason.EXPIRED : GapReason.DISCONNECTED);
+                    result.getEpoch(), firstOffset, isLost ? GapReason.EXPIRED : GapReason.DISCONNECTED);
         }
         if (gap != null) {
             Gap told = gap;
             topic.meter.onGap(told.missedAtMost());
             topic.mailbox.tell(listener -> listener.onGap(told));
-            topic.mailbox.tell(
-                    listener -> listener.onFreshStart(topic.name, result.getEpoch(), result.getNextOffset()));
+            topic.mailbox.tell(listener -> listener.onFreshStart(topic.name, result.getEpoch(), firstOffset));
         }
         if (!topic.isSubscriptionWanted()) {
             topic.onAbandoned();
