@@ -1,0 +1,121 @@
+package hermod.bench.priority;
+
+import hermod.protocol.Priority;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * All four lanes to one subscriber that reads as fast as it can, at a share of the capacity.
+ *
+ * @param percent of the capacity.
+ * @param offeredPerSecond events a second meant to be sent, without URGENT.
+ * @param faults what went wrong besides, in sentences.
+ */
+record LoadLevel(int percent, double offeredPerSecond, Ledger ledger, List<String> faults) {
+    /** Of each hundred events that are not URGENT, by lane: LOW, NORMAL, HIGH. */
+    static final int[] MIX = {45, 45, 10, 0};
+
+    /** Enough for the broker to work in batches, and too little for it to shed: half of an outbox of 1 MiB, in events. */
+    private static final int UNDELIVERED_BYTES = 384 * 1024;
+
+    private static final int EVENTS_AT_A_TIME = 20;
+    private static final int CREDIT_WINDOW_BYTES = 1024 * 1024;
+    private static final long RAMP_NS = TimeUnit.SECONDS.toNanos(1);
+    private static final long SOON_NS = TimeUnit.MILLISECONDS.toNanos(200);
+    private static final long TICK_NS = TimeUnit.MICROSECONDS.toNanos(200);
+    private static final long JOIN_MS = 5_000;
+
+    /** Events a second that arrive when everything is published as fast as it arrives. */
+    static double capacity(Contender contender, Load load) throws IOException, InterruptedException {
+        LoadLevel flood = run(contender, load, 0, 0);
+        return flood.ledger().eventsPerSecond();
+    }
+
+    /** @param capacity as measured; 0 to measure it. */
+    static LoadLevel run(Contender contender, Load load, int percent, double capacity)
+            throws IOException, InterruptedException {
+        int runId = new SplittableRandom(System.nanoTime()).nextInt();
+        Topics all = new Topics(runId, Priority.values());
+        String device = "bench-load-" + Integer.toHexString(runId);
+        long startNs = System.nanoTime() + SOON_NS;
+        long fromNs = startNs + RAMP_NS;
+        long toNs = fromNs + TimeUnit.SECONDS.toNanos(load.seconds());
+        Ledger ledger = new Ledger(runId, 1, fromNs, toNs);
+        double offered = capacity * percent / 100;
+        List<String> faults = new ArrayList<>();
+        try (Reader reader = new Reader(() -> contender.subscriber(all, device, CREDIT_WINDOW_BYTES, 0), 0, ledger);
+                Publisher urgent = publisher(contender, runId, device, load, ledger, Priority.URGENT);
+                Publisher high = publisher(contender, runId, device, load, ledger, Priority.HIGH);
+                Publisher bulk = publisher(contender, runId, device, load, ledger, Priority.LOW, Priority.NORMAL)) {
+            List<Thread> threads = new ArrayList<>();
+            double[] urgentRate = new double[Priority.COUNT];
+            urgentRate[Priority.URGENT.code()] = load.urgentPerSecond();
+            threads.add(thread(() -> urgent.paced(urgentRate, startNs, toNs, 0, true)));
+            if (capacity == 0) {
+                // One connection for all three lanes: what it may have on its way is bounded for all together.
+                try (Publisher mixed = publisher(
+                        contender, runId, device, load, ledger, Priority.LOW, Priority.NORMAL, Priority.HIGH)) {
+                    mixed.windowed(atATime(), toNs, Math.max(64, UNDELIVERED_BYTES / load.payloadBytes()));
+                    Round.settle(ledger);
+                }
+            } else {
+                threads.add(thread(() -> high.paced(rates(offered, Priority.HIGH), startNs, toNs, TICK_NS, true)));
+                threads.add(thread(
+                        () -> bulk.paced(rates(offered, Priority.LOW, Priority.NORMAL), startNs, toNs, TICK_NS, true)));
+                for (Thread thread : threads) {
+                    thread.join(TimeUnit.NANOSECONDS.toMillis(Math.max(0, toNs - System.nanoTime())) + JOIN_MS);
+                    if (thread.isAlive()) {
+                        faults.add("the broker stopped reading a publisher");
+                    }
+                }
+                Round.settle(ledger);
+            }
+            for (Publisher one : List.of(urgent, high, bulk)) {
+                if (one.end() != null) {
+                    faults.add("a publisher's connection ended: " + one.end());
+                }
+            }
+            if (reader.endedCount() > 0) {
+                faults.add("the broker ended the subscriber's connection " + reader.endedCount() + " times: "
+                        + String.join("; ", reader.reasons()));
+            }
+            return new LoadLevel(percent, offered, ledger, faults);
+        }
+    }
+
+    private static int[] atATime() {
+        int[] weights = new int[Priority.COUNT];
+        for (int lane = 0; lane < weights.length; lane++) {
+            weights[lane] = MIX[lane] * EVENTS_AT_A_TIME / 100;
+        }
+        return weights;
+    }
+
+    private static double[] rates(double offered, Priority... lanes) {
+        double[] rates = new double[Priority.COUNT];
+        for (Priority lane : lanes) {
+            rates[lane.code()] = offered * MIX[lane.code()] / 100;
+        }
+        return rates;
+    }
+
+    private static Publisher publisher(
+            Contender contender, int runId, String device, Load load, Ledger ledger, Priority... lanes)
+            throws IOException {
+        return new Publisher(
+                contender.publisher(new Topics(runId, lanes), device + "-" + lanes[0]),
+                runId,
+                load.payloadBytes(),
+                ledger);
+    }
+
+    private static Thread thread(Runnable body) {
+        Thread thread = new Thread(body, "bench-publisher");
+        thread.setDaemon(true);
+        thread.start();
+        return thread;
+    }
+}
