@@ -187,7 +187,7 @@ final class HermodLink extends Link {
         events.event(lane, frameBytes, in, payloadAt, at + frameBytes - payloadAt);
     }
 
-    private void onPublished(PublishedFrame outcomes, LinkEvents events) {
+    private void onPublished(PublishedFrame outcomes, LinkEvents events) throws ProtocolException {
         for (int i = 0; i < outcomes.rangeCount(); i++) {
             events.accepted(laneOf(outcomes.rangeHandle(i)), outcomes.rangeLength(i));
         }
@@ -221,13 +221,14 @@ final class HermodLink extends Link {
         isReady = true;
     }
 
-    private int laneOf(int handle) throws IllegalStateException {
+    private int laneOf(int handle) throws ProtocolException {
         for (int lane = 0; lane < handles.length; lane++) {
             if (handles[lane] == handle) {
                 return lane;
             }
         }
-        throw new IllegalStateException("handle " + handle + " is none of " + Arrays.toString(handles));
+        throw new ProtocolException(
+                CloseCode.BAD_FRAME, "handle " + handle + " is none of " + Arrays.toString(handles));
     }
 
     @Override

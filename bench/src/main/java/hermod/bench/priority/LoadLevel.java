@@ -4,8 +4,10 @@ import hermod.protocol.Priority;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 
 /**
  * All four lanes to one subscriber that reads as fast as it can, at a share of the capacity.
@@ -18,8 +20,13 @@ record LoadLevel(int percent, double offeredPerSecond, Ledger ledger, List<Strin
     /** Of each hundred events that are not URGENT, by lane: LOW, NORMAL, HIGH. */
     static final int[] MIX = {45, 45, 10, 0};
 
-    /** Enough for the broker to work in batches, and too little for it to shed: half of an outbox of 1 MiB, in events. */
-    private static final int UNDELIVERED_BYTES = 384 * 1024;
+    /** Events published and not yet delivered in the first flood of {@link #capacity}, and at most. */
+    private static final int UNDELIVERED_FIRST = 256;
+
+    private static final int UNDELIVERED_MAX = 64 * 1024;
+
+    /** A flood that delivers less than so much more than the one with half its window has shown the capacity. */
+    private static final double SATURATED_BELOW = 1.05;
 
     private static final int EVENTS_AT_A_TIME = 20;
     private static final int CREDIT_WINDOW_BYTES = 1024 * 1024;
@@ -28,14 +35,57 @@ record LoadLevel(int percent, double offeredPerSecond, Ledger ledger, List<Strin
     private static final long TICK_NS = TimeUnit.MICROSECONDS.toNanos(200);
     private static final long JOIN_MS = 5_000;
 
-    /** Events a second that arrive when everything is published as fast as it arrives. */
-    static double capacity(Contender contender, Load load) throws IOException, InterruptedException {
-        LoadLevel flood = run(contender, load, 0, 0);
-        return flood.ledger().eventsPerSecond();
+    /**
+     * Events a second that arrive when they are published as fast as they arrive, with more and more of them on their way until that delivers no more, or
+     * the broker leaves events out.
+     */
+    static double capacity(Contender contender, Load load, Consumer<String> progress)
+            throws IOException, InterruptedException {
+        flood(contender, load, UNDELIVERED_FIRST); // warm-up
+        double best = 0;
+        for (int undelivered = UNDELIVERED_FIRST; undelivered <= UNDELIVERED_MAX; undelivered *= 2) {
+            LoadLevel flood = flood(contender, load, undelivered);
+            double perSecond = flood.ledger().eventsPerSecond();
+            progress.accept(String.format(
+                    Locale.ROOT,
+                    "%,d events on their way: %,.0f deliveries/s%s",
+                    undelivered,
+                    perSecond,
+                    flood.isWhole() ? "" : ", and not all of them"));
+            if (!flood.isWhole()) {
+                break;
+            }
+            if (perSecond < best * SATURATED_BELOW) {
+                return Math.max(best, perSecond);
+            }
+            best = perSecond;
+        }
+        return best;
     }
 
-    /** @param capacity as measured; 0 to measure it. */
+    /** Whether everything that was published has come. */
+    private boolean isWhole() {
+        for (int lane = 0; lane < Priority.COUNT; lane++) {
+            if (ledger.lost(lane) > 0 || ledger.shed(lane) > 0 || ledger.refused(lane) > 0) {
+                return false;
+            }
+        }
+        return faults.isEmpty();
+    }
+
+    private static LoadLevel flood(Contender contender, Load load, int undelivered)
+            throws IOException, InterruptedException {
+        return run(contender, load, 0, 0, undelivered);
+    }
+
+    /** @param capacity as measured. */
     static LoadLevel run(Contender contender, Load load, int percent, double capacity)
+            throws IOException, InterruptedException {
+        return run(contender, load, percent, capacity, 0);
+    }
+
+    /** @param undelivered 0 for a fixed rate, otherwise as fast as it goes with so many events on their way. */
+    private static LoadLevel run(Contender contender, Load load, int percent, double capacity, int undelivered)
             throws IOException, InterruptedException {
         int runId = new SplittableRandom(System.nanoTime()).nextInt();
         Topics all = new Topics(runId, Priority.values());
@@ -54,11 +104,11 @@ record LoadLevel(int percent, double offeredPerSecond, Ledger ledger, List<Strin
             double[] urgentRate = new double[Priority.COUNT];
             urgentRate[Priority.URGENT.code()] = load.urgentPerSecond();
             threads.add(thread(() -> urgent.paced(urgentRate, startNs, toNs, 0, true)));
-            if (capacity == 0) {
+            if (undelivered > 0) {
                 // One connection for all three lanes: what it may have on its way is bounded for all together.
                 try (Publisher mixed = publisher(
                         contender, runId, device, load, ledger, Priority.LOW, Priority.NORMAL, Priority.HIGH)) {
-                    mixed.windowed(atATime(), toNs, Math.max(64, UNDELIVERED_BYTES / load.payloadBytes()));
+                    mixed.windowed(atATime(), toNs, undelivered);
                     Round.settle(ledger);
                 }
             } else {

@@ -375,8 +375,11 @@ public final class PriorityCommand implements Callable<Integer> {
 
     private int measureLoad(Contender broker, Load load, List<String> notes) throws IOException, InterruptedException {
         err.println("measuring the capacity");
-        LoadLevel.capacity(broker, load); // warm-up
-        double capacity = LoadLevel.capacity(broker, load);
+        double capacity = LoadLevel.capacity(broker, load, err::println);
+        if (capacity == 0) {
+            throw new BenchFailure(
+                    Kind.FAILED, "no capacity could be measured: the broker left out events of the smallest flood");
+        }
         err.println(String.format(Locale.ROOT, "capacity %,.0f deliveries/s", capacity));
         List<LoadLevel> levels = new ArrayList<>();
         List<String> faults = new ArrayList<>();
