@@ -20,15 +20,13 @@ record LoadLevel(int percent, double offeredPerSecond, Ledger ledger, List<Strin
     /** Of each hundred events that are not URGENT, by lane: LOW, NORMAL, HIGH. */
     static final int[] MIX = {45, 45, 10, 0};
 
-    /** Events published and not yet delivered in the first flood of {@link #capacity}, and at most. */
-    private static final int UNDELIVERED_FIRST = 256;
+    /** Events published and not yet delivered in the floods of {@link #capacity}, one after the other. */
+    private static final int[] UNDELIVERED = {256, 1_024, 4_096, 16_384, 65_536};
 
-    private static final int UNDELIVERED_MAX = 64 * 1024;
-
-    /** A flood that delivers less than so much more than the one with half its window has shown the capacity. */
+    /** A flood that delivers less than so much more than the best before shows that there is no more; two in a row end the search. */
     private static final double SATURATED_BELOW = 1.05;
 
-    private static final int EVENTS_AT_A_TIME = 20;
+    private static final int EVENTS_AT_A_TIME = 60;
     private static final int CREDIT_WINDOW_BYTES = 1024 * 1024;
     private static final long RAMP_NS = TimeUnit.SECONDS.toNanos(1);
     private static final long SOON_NS = TimeUnit.MILLISECONDS.toNanos(200);
@@ -41,9 +39,10 @@ record LoadLevel(int percent, double offeredPerSecond, Ledger ledger, List<Strin
      */
     static double capacity(Contender contender, Load load, Consumer<String> progress)
             throws IOException, InterruptedException {
-        flood(contender, load, UNDELIVERED_FIRST); // warm-up
+        flood(contender, load, UNDELIVERED[0]); // warm-up
         double best = 0;
-        for (int undelivered = UNDELIVERED_FIRST; undelivered <= UNDELIVERED_MAX; undelivered *= 2) {
+        int saturated = 0;
+        for (int undelivered : UNDELIVERED) {
             LoadLevel flood = flood(contender, load, undelivered);
             double perSecond = flood.ledger().eventsPerSecond();
             progress.accept(String.format(
@@ -52,13 +51,11 @@ record LoadLevel(int percent, double offeredPerSecond, Ledger ledger, List<Strin
                     undelivered,
                     perSecond,
                     flood.isWhole() ? "" : ", and not all of them"));
-            if (!flood.isWhole()) {
+            saturated = perSecond < best * SATURATED_BELOW ? saturated + 1 : 0;
+            best = flood.isWhole() ? Math.max(best, perSecond) : best;
+            if (!flood.isWhole() || saturated == 2) {
                 break;
             }
-            if (perSecond < best * SATURATED_BELOW) {
-                return Math.max(best, perSecond);
-            }
-            best = perSecond;
         }
         return best;
     }
