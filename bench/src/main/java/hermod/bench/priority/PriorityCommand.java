@@ -262,7 +262,7 @@ public final class PriorityCommand implements Callable<Integer> {
         BrokerProcess.Builder builder = BrokerProcess.builder();
         if (!hasLanes) {
             Path config = folder.resolve("lanes-off.yaml");
-            Files.writeString(config, "outbox:\n  lanes: off\n");
+            Files.writeString(config, "outbox:\n  lanes: false\n");
             builder.arguments("--config", config.toString());
         }
         err.println("starting " + name);
@@ -278,7 +278,7 @@ public final class PriorityCommand implements Callable<Integer> {
         }
         List<String> rights = new ArrayList<>(BrokerProcess.LOAD_RIGHTS);
         rights.add("urgent");
-        String what = hasLanes ? "default configuration" : "outbox.lanes off: one queue a connection";
+        String what = hasLanes ? "default configuration" : "outbox.lanes false: one queue a connection";
         running.add(new HermodContender(
                 name, what, broker.tcp(), broker.admin(), broker.mintToken("bench", "bench", rights), broker::close));
     }
