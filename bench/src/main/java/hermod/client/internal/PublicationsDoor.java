@@ -26,7 +26,10 @@ public final class PublicationsDoor {
             8,
             1_024,
             1,
-            1);
+            1,
+            0,
+            1,
+            0);
 
     private final Publications publications;
 

@@ -12,7 +12,7 @@ import java.util.function.Predicate;
  * Goes through what a subscriber's connection was sent and says for each event of each subscription what became of it; anything it can't explain is an {@link AssertionError}.
  *
  * <p>The rules are those of PROTOCOL.md: offsets of a topic rise strictly; what is passed over was filtered out, left this device out, had expired, was replaced by a later event of its key where the channel conflates, or lies in a
- * GAP; what a GAP names does not come any more, or, where it is closed later, comes right behind it and before anything else of the topic; credit is above 0 before each event of LOW to HIGH.
+ * GAP; what a GAP names does not come any more, or, where it is closed later, comes right behind it and before anything else of the topic; credit is above 0 before each event of LOW to HIGH, but for those that an URGENT one of their topic lifts.
  */
 final class Account {
     /** What became of the events of all subscriptions of one connection. */
@@ -124,7 +124,9 @@ final class Account {
 
     private void spend(Note event) {
         if (subscriber.hasCredit && event.priority() != Priority.URGENT) {
-            require(creditBytes > 0, "an event without credit: creditBytes=" + creditBytes);
+            require(
+                    creditBytes > 0 || truth.isUrgentBehind(event.handle(), event.from()),
+                    "an event without credit, and no URGENT one stands behind it: creditBytes=" + creditBytes);
             creditBytes -= event.bytes();
         }
     }

@@ -8,9 +8,7 @@ import hermod.bench.micro.BareBroker;
 import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.shard.ShardClock;
 import hermod.broker.shard.ShardConfig;
-import hermod.broker.topic.Batching;
 import hermod.broker.topic.ChannelPolicy;
-import hermod.broker.topic.Durability;
 import hermod.broker.topic.TopicConfig;
 import hermod.protocol.CloseCode;
 import hermod.protocol.Feature;
@@ -27,9 +25,11 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /** One broker, a few publishers and subscribers, and what happens to them, all drawn from one seed. Used once, by one thread. */
@@ -110,8 +110,18 @@ final class Script {
                 shardCount,
                 new BareBroker.Setup(
                         channels,
-                        new ShardConfig(0, 65_536, 1 + random.nextInt(64), 0),
-                        new OutboxConfig(limitBytes, limitBytes / 4, random.nextBoolean() ? 0 : 8_192),
+                        Configs.with(
+                                ShardConfig.defaults(),
+                                Map.of("ringCapacityBytes", 65_536, "turnRecordLimitCount", 1 + random.nextInt(64))),
+                        Configs.with(
+                                OutboxConfig.defaults(),
+                                Map.of(
+                                        "limitBytes",
+                                        limitBytes,
+                                        "urgentReserveBytes",
+                                        limitBytes / 4,
+                                        "freeBurstBytes",
+                                        random.nextBoolean() ? 0 : 8_192)),
                         topicConfig(),
                         Integer.MAX_VALUE,
                         time::clock));
@@ -132,32 +142,40 @@ final class Script {
         }
     }
 
-    private static TopicConfig topicConfig() {
-        TopicConfig defaults = TopicConfig.defaults();
-        return new TopicConfig(
-                defaults.topicsLimitCount(),
-                defaults.idleSeconds(),
-                4_096,
-                defaults.producersPerTopicLimitCount(),
-                defaults.dedupLimitBytes());
+    /** Small enough that windows lose what somebody still wants. */
+    private TopicConfig topicConfig() {
+        int shift = random.nextInt(3);
+        return Configs.with(
+                TopicConfig.defaults(),
+                Map.of(
+                        "chunkBytes",
+                        4_096,
+                        "replaySeconds",
+                        1 + random.nextInt(3),
+                        "replayTopicBytes",
+                        8_192L << 2 * shift,
+                        "replayLimitBytes",
+                        65_536L << shift));
     }
 
     private Map<String, ChannelPolicy> channels() {
-        Map<String, ChannelPolicy> channels = new java.util.TreeMap<>();
+        Map<String, ChannelPolicy> channels = new TreeMap<>();
         for (Priority lane : Priority.values()) {
-            Priority ceiling = random.nextInt(4) == 0 ? lane : Priority.URGENT;
             channels.put(
-                    lane.name().toLowerCase(java.util.Locale.ROOT),
-                    new ChannelPolicy(
-                            lane,
-                            ceiling,
-                            Durability.MEMORY,
-                            random.nextInt(3) == 0 ? "none" : "replay-window",
-                            Batching.NEVER,
-                            0,
-                            0,
-                            6 - lane.code(),
-                            250));
+                    lane.name().toLowerCase(Locale.ROOT),
+                    Configs.with(
+                            ChannelPolicy.defaults(),
+                            Map.of(
+                                    "lane",
+                                    lane,
+                                    "ceiling",
+                                    random.nextInt(4) == 0 ? lane : Priority.URGENT,
+                                    "keeps",
+                                    random.nextInt(3) == 0 ? "none" : "replay-window",
+                                    "tier",
+                                    6 - lane.code(),
+                                    "windowMinEvents",
+                                    random.nextInt(20))));
         }
         return channels;
     }

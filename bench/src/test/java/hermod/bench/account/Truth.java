@@ -41,6 +41,12 @@ final class Truth {
         return topics.getOrDefault(handle, new TreeMap<>()).get(offset);
     }
 
+    /** Whether an URGENT event has a higher offset: it takes with it what stands before it. */
+    boolean isUrgentBehind(int handle, long offset) {
+        return topics.getOrDefault(handle, new TreeMap<>()).tailMap(offset, false).values().stream()
+                .anyMatch(each -> each.priority == Priority.URGENT);
+    }
+
     /** The offset of the topic's last event; 0 for none. */
     long last(int handle) {
         TreeMap<Long, Published> events = topics.get(handle);

@@ -12,10 +12,6 @@ import hermod.broker.topic.Chunk;
 import hermod.broker.topic.ChunkTable;
 import hermod.broker.topic.Subscriptions;
 import hermod.protocol.Priority;
-import hermod.protocol.frame.Entry;
-import hermod.protocol.frame.EventFields;
-import hermod.protocol.frame.EventFrame;
-import hermod.protocol.frame.FrameHeader;
 import io.netty.buffer.ByteBuf;
 import java.util.ArrayList;
 import org.jspecify.annotations.Nullable;
@@ -37,6 +33,7 @@ final class Fanout {
     private final Subscriptions subscriptions;
     private final ChunkTable[] chunks;
     private final FlushList flushes;
+    private final Selection selection;
     private final ArrayList<Outbox> losing = new ArrayList<>();
     private final ArrayList<Outbox> longOnes = new ArrayList<>();
     private int runsSinceClock;
@@ -46,12 +43,14 @@ final class Fanout {
             ShardMetrics metrics,
             Subscriptions subscriptions,
             ChunkTable[] chunks,
-            FlushList flushes) {
+            FlushList flushes,
+            Selection selection) {
         this.clock = clock;
         this.metrics = metrics;
         this.subscriptions = subscriptions;
         this.chunks = chunks;
         this.flushes = flushes;
+        this.selection = selection;
     }
 
     void onRun(ByteBuf in, int at) {
@@ -92,8 +91,8 @@ final class Fanout {
             } else if (feed.nextOffset() != firstOffset) {
                 onUnexpected(feed, firstOffset, firstOffset + count - 1, priority);
             } else {
-                boolean isQueued = hasExclusions
-                        ? offerWithoutExcluded(feed, priority, memory, from, to, expiresAtUs)
+                boolean isQueued = hasExclusions || feed.filter() != null
+                        ? offerSelected(feed, priority, memory, from, to, expiresAtUs)
                         : offer(feed, priority, memory, from, to, count, expiresAtUs);
                 if (isQueued) {
                     feed.advanceTo(firstOffset + count);
@@ -169,8 +168,8 @@ final class Fanout {
                 int to = in.getIntLE(at + 16);
                 int count = in.getIntLE(at + 20);
                 long expiresAtUs = in.getLongLE(at + 24);
-                if (hasExclusions) {
-                    offerWithoutExcluded(feed, priority, memory, from, to, expiresAtUs);
+                if (hasExclusions || feed.filter() != null) {
+                    offerSelected(feed, priority, memory, from, to, expiresAtUs);
                 } else {
                     feed.outbox().offerRead(feed, priority, memory, from, to, count, expiresAtUs);
                 }
@@ -204,26 +203,16 @@ final class Fanout {
         longOnes.clear();
     }
 
-    /** The slow way, for a run in which some events leave a device out: what lies between those is offered piece by piece. @return false when one did not fit. */
-    private static boolean offerWithoutExcluded(
-            Feed feed, Priority priority, ByteBuf memory, int from, int to, long expiresAtUs) {
-        int pieceFrom = from;
-        int pieceCount = 0;
-        int next = from;
-        while (next < to) {
-            int frameBytes = FrameHeader.frameBytes(memory, next);
-            if (isExcluded(feed, memory, next)) {
-                if (pieceCount > 0 && !offerPiece(feed, priority, memory, pieceFrom, next, pieceCount, expiresAtUs)) {
-                    return false;
-                }
-                pieceFrom = next + frameBytes;
-                pieceCount = 0;
-            } else {
-                pieceCount++;
+    /** The slow way, for a feed with a filter and for a run in which some events leave a device out. @return false when a piece did not fit. */
+    private boolean offerSelected(Feed feed, Priority priority, ByteBuf memory, int from, int to, long expiresAtUs) {
+        selection.begin(feed, memory, from, to);
+        while (selection.next()) {
+            if (!offerPiece(feed, priority, memory, selection.from(), selection.to(), selection.count(), expiresAtUs)) {
+                selection.abandon();
+                return false;
             }
-            next += frameBytes;
         }
-        return pieceCount == 0 || offerPiece(feed, priority, memory, pieceFrom, to, pieceCount, expiresAtUs);
+        return true;
     }
 
     /** Of a run to a live feed, or of an answer to one that reads. */
@@ -235,16 +224,6 @@ final class Fanout {
         int readNumber = feed.readNumber();
         feed.outbox().offerRead(feed, priority, memory, from, to, count, expiresAtUs);
         return feed.readNumber() == readNumber;
-    }
-
-    private static boolean isExcluded(Feed feed, ByteBuf memory, int at) {
-        if ((FrameHeader.flags(memory, at) & FrameHeader.FLAG_EXCLUDE_DEVICE) == 0) {
-            return false;
-        }
-        int entryAt = EventFrame.entryAt(memory, at);
-        int valueAt = EventFields.find(
-                memory, entryAt + Entry.FIELDS_AT, Entry.fieldsBytes(memory, entryAt), EventFields.TAG_EXCLUDED_DEVICE);
-        return valueAt >= 0 && memory.getLongLE(valueAt) == feed.device();
     }
 
     private void note(ByteBuf in, int at) {

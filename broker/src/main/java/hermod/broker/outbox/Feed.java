@@ -1,5 +1,6 @@
 package hermod.broker.outbox;
 
+import hermod.broker.filter.FeedFilter;
 import hermod.broker.shard.RunsOn;
 import hermod.protocol.Priority;
 import org.jspecify.annotations.Nullable;
@@ -27,6 +28,7 @@ public final class Feed {
     private final int channel;
     private final Priority lane;
     private final long device;
+    private @Nullable FeedFilter filter;
 
     State state = State.LIVE;
 
@@ -102,15 +104,34 @@ public final class Feed {
         return state == State.LIVE;
     }
 
+    /** Null where all events are wanted. */
+    public @Nullable FeedFilter filter() {
+        return filter;
+    }
+
+    public void filter(@Nullable FeedFilter wanted) {
+        filter = wanted;
+    }
+
     /** The first offset not yet queued, filtered out or announced as missing: where the subscriber stands. */
     public long nextOffset() {
         return nextOffset;
     }
 
-    /** All up to {@code last} was queued, or was not meant for it. */
+    /** All below {@code next} was queued, or was not meant for it. */
     public void advanceTo(long next) {
         nextOffset = next;
         knownEnd = Math.max(knownEnd, next);
+    }
+
+    /** Whether something of it waits. */
+    public boolean isQueued() {
+        return first != null;
+    }
+
+    /** The first offset that waits, or {@link #nextOffset} where nothing does: all below was written to the socket or is not meant for the subscriber. */
+    public long firstUnsent() {
+        return first == null ? nextOffset : Outbox.firstOffset(first.memory, first.from);
     }
 
     /** The number of the question under way, which its answer repeats. */

@@ -109,6 +109,10 @@ public final class Outbox {
         isHeldBack = hold;
     }
 
+    public boolean isHeldBack() {
+        return isHeldBack;
+    }
+
     /** Makes an outbox for a connection. */
     public interface Factory {
         Outbox make(Owner owner, FrameSink sink);
@@ -389,7 +393,7 @@ public final class Outbox {
     }
 
     /** Of an EVENT, a GAP and a PROGRESS alike. */
-    private static long firstOffset(ByteBuf memory, int at) {
+    static long firstOffset(ByteBuf memory, int at) {
         return memory.getLongLE(at + EventFrame.OFFSET_AT);
     }
 
@@ -494,7 +498,9 @@ public final class Outbox {
             fallBehind(feed, firstOffset(memory, from));
             return;
         }
-        int lane = Math.max(laneOf(priority), feed.readLane.code());
+        // What stands behind the raised event it was lifted for is read in the topic's own lane again.
+        Priority readLane = firstOffset(memory, from) < feed.liftedEnd ? feed.readLane : feed.lane();
+        int lane = Math.max(laneOf(priority), laneOf(readLane));
         enqueue(feed, lane, memory, from, to, count, expiresAtUs);
     }
 

@@ -23,7 +23,7 @@ import java.util.Locale;
 /** What a HELLO must hold and what its WELCOME says. Stateless. */
 final class Welcoming {
     /** What this broker agrees to. */
-    static final long FEATURES = Feature.CREDIT.bit() | Feature.RESUME.bit() | Feature.GAP.bit();
+    static final long FEATURES = Feature.CREDIT.bit() | Feature.RESUME.bit() | Feature.GAP.bit() | Feature.FILTER.bit();
 
     private Welcoming() {}
 
@@ -50,7 +50,7 @@ final class Welcoming {
                     CloseCode.BAD_FRAME,
                     "device_id has 1 to " + ProtocolLimits.DEVICE_ID_BYTES + " bytes: bytes=" + deviceBytes);
         }
-        if (hello.getSubscriptionsCount() > ProtocolLimits.TOPICS_PER_REQUEST) {
+        if (hello.getSubscriptionsCount() + hello.getFilteredCount() > ProtocolLimits.TOPICS_PER_REQUEST) {
             throw new ProtocolException(
                     CloseCode.BAD_FRAME, "too many subscriptions in HELLO: limit=" + ProtocolLimits.TOPICS_PER_REQUEST);
         }
@@ -60,10 +60,10 @@ final class Welcoming {
             SessionGround ground,
             Hello hello,
             Identity who,
+            long features,
             String connectionId,
             long nowUs,
             List<TopicResult> subscriptions,
-            long features,
             ByteString resumeToken) {
         SessionConfig config = ground.config();
         boolean isLimited = !who.rights().isRateUnlimited();

@@ -253,7 +253,8 @@ class DispatchTest {
                 new Channels(Map.of("chat", ChannelPolicy.defaults())),
                 allocator,
                 TopicConfig.defaults(),
-                1_000_000);
+                1_000_000,
+                1_000);
         for (int i = 0; i < 2; i++) {
             dispatches[i] = new Dispatch(ground, i, metrics.shard(i));
             shards[i].start(tasks.get(i)::addLast, dispatches[i]);

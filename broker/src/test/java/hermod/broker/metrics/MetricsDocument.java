@@ -96,6 +96,7 @@ final class MetricsDocument {
             case WINDOWS_SHORTENED -> "chunks";
             case SUBSCRIPTIONS_BEHIND -> "subscriptions";
             case RECORDS_DELAYED -> "ring records";
+            case SUBSCRIPTIONS_REPLACED -> "REPLACED frames";
             case OUTCOMES_LOST -> "PUBLISHED frames";
             case PRODUCERS_FORGOTTEN -> "producers";
             case SOCKET_FLUSHES -> "flushes";
