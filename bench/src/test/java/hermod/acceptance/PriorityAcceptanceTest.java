@@ -40,7 +40,7 @@ class PriorityAcceptanceTest {
     void urgentComesWholeAndLowIsNotStarvedBesideAFlood(@TempDir Path dir) throws Exception {
         try (AcceptanceBroker broker = AcceptanceBroker.start()) {
             JsonNode result =
-                    run(broker, dir, "--rounds", "1", "--seconds", "2", "--reader-rate", "20", "--rate", "8000");
+                    run(broker, dir, "--rounds", "1", "--seconds", "2", "--reader-rate", "5", "--rate", "10000");
 
             assertThat(result.get("lost").asLong()).isZero();
             assertThat(result.get("disordered").asLong()).isZero();
@@ -49,6 +49,10 @@ class PriorityAcceptanceTest {
             assertThat(result.at("/urgent/p99Us").asDouble()).isPositive();
             assertThat(result.at("/urgent/unloadedP99Us").asDouble()).isPositive();
             assertThat(result.at("/low/share").asDouble()).isGreaterThan(0.05);
+            assertThat(result.at("/contenders/hermod/pacedByCredit").asBoolean())
+                    .isTrue();
+            assertThat(result.at("/outbox/samples").asInt()).isPositive();
+            assertThat(result.at("/outbox/leastBytes").asLong()).isPositive();
         }
     }
 }
