@@ -56,7 +56,7 @@ final class PriorityTables {
                 beside.p999(),
                 beside.max(),
                 limit,
-                beside.p99() <= limit ? "yes" : "**no**",
+                one.isWithinLimit(load) ? "yes" : "**no**",
                 one.urgentLost(),
                 one.leastShare() * 100,
                 one.meanShare() * 100,
@@ -118,18 +118,19 @@ final class PriorityTables {
     private static String row(LoadLevel level, int lane) {
         Ledger ledger = level.ledger();
         LatencyUs us = LatencyUs.of(ledger.latency(lane));
+        // Behind so far that all that came was meant for the time before the measured one.
+        String figures = ledger.latency(lane).getTotalCount() == 0
+                ? "– | – | – | –"
+                : String.format(Locale.ROOT, "%,.0f | %,.0f | %,.0f | %,.0f", us.p50(), us.p99(), us.p999(), us.max());
         double sentSeconds = ledger.seconds() + 1; // the ramp
         return String.format(
                 Locale.ROOT,
-                "| %d | %s | %,.0f | %,d | %,.0f | %,.0f | %,.0f | %,.0f | %,.0f | %,d | %,d | %,d |",
+                "| %d | %s | %,.0f | %,d | %s | %,.0f | %,d | %,d | %,d |",
                 level.percent(),
                 Priority.ofCode(lane),
                 ledger.sent(lane) / sentSeconds,
                 ledger.unsent(lane),
-                us.p50(),
-                us.p99(),
-                us.p999(),
-                us.max(),
+                figures,
                 ledger.deliveredPerSecond(lane),
                 ledger.shed(lane),
                 ledger.refused(lane),
