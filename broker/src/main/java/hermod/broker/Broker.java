@@ -30,6 +30,7 @@ import hermod.broker.topic.TopicLog;
 import hermod.broker.transport.SocketIo;
 import hermod.broker.transport.Transport;
 import hermod.broker.transport.TransportConfig;
+import hermod.protocol.Feature;
 import hermod.protocol.TopicName;
 import hermod.protocol.control.wire.Replaced;
 import hermod.protocol.control.wire.TopicResult;
@@ -89,6 +90,7 @@ public final class Broker implements OperatorView, AutoCloseable {
                 channels,
                 Transport.allocator(),
                 config.topic(),
+                config.batching(),
                 config.transport().payloadLimitBytes(),
                 config.filter().progressIntervalMs());
         SessionGround sessionGround = sessionGround();
@@ -140,7 +142,7 @@ public final class Broker implements OperatorView, AutoCloseable {
     private void serveTcp() throws IOException {
         for (int i = 0; i < dispatches.size(); i++) {
             Shard shard = dispatches.get(i).shard();
-            shard.start(transport.loop(i), dispatches.get(i));
+            shard.start(transport.loop(i), transport.timer(i), dispatches.get(i));
             transport.serve(sessions.get(i));
         }
         tcp = transport.listen(config.transport().port(), false);
@@ -165,6 +167,7 @@ public final class Broker implements OperatorView, AutoCloseable {
                 authenticator,
                 channels,
                 Commands.registerAll(new CommandRouter()),
+                config.batching().compresses() ? Feature.LZ4.bit() : 0,
                 new ConnectionLimits(),
                 new SessionGround.Hashes(),
                 Transport.allocator(),
@@ -376,6 +379,15 @@ public final class Broker implements OperatorView, AutoCloseable {
             api.close();
         }
         transport.stopListening();
+        for (Dispatch dispatch : dispatches) {
+            ask(
+                    dispatch,
+                    on -> {
+                        on.endBatches();
+                        return true;
+                    },
+                    false);
+        }
         for (int i = 0; i < sessions.size(); i++) {
             Sessions onShard = sessions.get(i);
             ask(

@@ -8,6 +8,7 @@ import hermod.broker.metrics.MetricsConfig;
 import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.shard.ShardConfig;
+import hermod.broker.topic.BatchingConfig;
 import hermod.broker.topic.ChannelPolicies;
 import hermod.broker.topic.TopicConfig;
 import hermod.broker.transport.TransportConfig;
@@ -66,6 +67,9 @@ public record BrokerConfig(
                                 + "and starts from the defaults below.")
         ChannelPolicies channels,
 
+        @Setting(text = "When events of batched channels wait for each other, and are compressed.")
+        BatchingConfig batching,
+
         @Setting(text = "Latency histograms.") MetricsConfig metrics,
 
         @Setting(text = "The operators' port.") AdminConfig admin) {
@@ -102,6 +106,7 @@ public record BrokerConfig(
                 OutboxConfig.defaults(),
                 TopicConfig.defaults(),
                 ChannelPolicies.defaults(),
+                BatchingConfig.defaults(),
                 MetricsConfig.defaults(),
                 AdminConfig.defaults());
     }
@@ -121,6 +126,7 @@ public record BrokerConfig(
                 outbox,
                 topic,
                 channels,
+                batching,
                 metrics,
                 admin);
     }

@@ -94,6 +94,7 @@ final class WarmUp {
                 defaults.outbox(),
                 served.topic(),
                 ChannelPolicies.defaults(),
+                served.batching(),
                 defaults.metrics(),
                 defaults.admin());
     }

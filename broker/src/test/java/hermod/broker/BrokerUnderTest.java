@@ -8,6 +8,8 @@ import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.shard.ShardConfig;
+import hermod.broker.topic.BatchingConfig;
+import hermod.broker.topic.ChannelPolicies;
 import hermod.broker.topic.TopicConfig;
 import hermod.broker.transport.TransportConfig;
 import hermod.protocol.control.wire.Welcome;
@@ -50,6 +52,8 @@ public final class BrokerUnderTest implements AutoCloseable {
         private OutboxConfig outbox = OutboxConfig.defaults();
         private TopicConfig topic = TopicConfig.defaults();
         private TransportConfig.Io io = TransportConfig.Io.valueOf(System.getProperty("hermod.test.io", "AUTO"));
+        private ChannelPolicies channels = ChannelPolicies.defaults();
+        private BatchingConfig batching = BatchingConfig.defaults();
         private int spinUs;
         private boolean isDev;
 
@@ -109,6 +113,16 @@ public final class BrokerUnderTest implements AutoCloseable {
             return this;
         }
 
+        public Setup channels(ChannelPolicies policies) {
+            channels = policies;
+            return this;
+        }
+
+        public Setup batching(BatchingConfig config) {
+            batching = config;
+            return this;
+        }
+
         public Setup dev() {
             isDev = true;
             return this;
@@ -147,7 +161,8 @@ public final class BrokerUnderTest implements AutoCloseable {
                             spinUs),
                     outbox,
                     topic,
-                    defaults.channels(),
+                    channels,
+                    batching,
                     defaults.metrics(),
                     new AdminConfig(defaults.admin().host(), 0)));
             return new BrokerUnderTest(

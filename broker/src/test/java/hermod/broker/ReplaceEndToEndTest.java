@@ -221,11 +221,11 @@ class ReplaceEndToEndTest {
         OutboxConfig outbox = new OutboxConfig(16 * 1024 * 1024, 0, 64 * 1024);
         try (BrokerUnderTest broker = new BrokerUnderTest.Setup().outbox(outbox).start()) {
             FilteringClient client = FilteringClient.of(broker, "u");
-            client.subscribe("feed:a", "a = 1");
-            int gone = client.raw().subscribe("feed:gone").getHandle();
+            client.subscribe("tasks:a", "a = 1");
+            int gone = client.raw().subscribe("tasks:gone").getHandle();
             RawClient publisher = broker.client("publisher", List.of("pub:*", "rate:unlimited"));
-            int toA = publisher.open("feed:a").getHandle();
-            int toGone = publisher.open("feed:gone").getHandle();
+            int toA = publisher.open("tasks:a").getHandle();
+            int toGone = publisher.open("tasks:gone").getHandle();
             String text = "x".repeat(10_000);
             int published = 0;
             // The client does not read: the kernel's buffers fill, then the outbox.
@@ -244,7 +244,7 @@ class ReplaceEndToEndTest {
                             FrameType.REPLACE,
                             5,
                             Replace.newBuilder()
-                                    .addFiltered(filtered("feed:a", "a = 0"))
+                                    .addFiltered(filtered("tasks:a", "a = 0"))
                                     .build());
             await().until(() -> broker.counter("subscriptions_replaced") == 1);
             publish(publisher, toA, ++published, "last", "a", "0");

@@ -177,7 +177,8 @@ public final class HermodClient implements AutoCloseable {
         private static final long CREDIT_BYTES_MAX = 1L << 30;
 
         /** What this client has, and may be agreed with a broker. */
-        private static final Set<Feature> FEATURES = EnumSet.of(Feature.CREDIT, Feature.RESUME, Feature.GAP);
+        private static final Set<Feature> FEATURES =
+                EnumSet.of(Feature.LZ4, Feature.CREDIT, Feature.RESUME, Feature.GAP);
 
         private final List<ServerAddress> servers = new ArrayList<>();
         private @Nullable String token;

@@ -8,6 +8,9 @@ public final class ProtocolLimits {
     /** A control frame to a client, in bytes: WELCOME and SUBSCRIBED may answer for a thousand topics. */
     public static final int CONTROL_FRAME_TO_CLIENT_BYTES = 1024 * 1024;
 
+    /** The frames of one BATCH before compression, in bytes. */
+    public static final int BATCH_BYTES = 1024 * 1024;
+
     /** What a frame may have beyond its payload, in bytes. */
     public static final int FRAME_OVERHEAD_BYTES = 16 * 1024;
 

@@ -21,6 +21,7 @@ import hermod.broker.session.Sessions;
 import hermod.broker.shard.Shard;
 import hermod.broker.shard.ShardClock;
 import hermod.broker.shard.ShardConfig;
+import hermod.broker.topic.BatchingConfig;
 import hermod.broker.topic.ChannelPolicy;
 import hermod.broker.topic.Channels;
 import hermod.broker.topic.HomeTopics;
@@ -117,8 +118,14 @@ public final class BareBroker implements AutoCloseable {
             shards[i] = new Shard(i, setup.shard, setup.clocks.get());
             tasks.add(isShared ? new ConcurrentLinkedQueue<>() : new ArrayDeque<>());
         }
-        Dispatch.Ground ground =
-                new Dispatch.Ground(shards, channels, Transport.allocator(), setup.topic, PAYLOAD_LIMIT_BYTES, 1_000);
+        Dispatch.Ground ground = new Dispatch.Ground(
+                shards,
+                channels,
+                Transport.allocator(),
+                setup.topic,
+                BatchingConfig.defaults(),
+                PAYLOAD_LIMIT_BYTES,
+                1_000);
         SessionGround sessionGround = sessionGround(channels, setup);
         for (int i = 0; i < shardCount; i++) {
             dispatches[i] = new Dispatch(ground, i, metrics.shard(i));
@@ -145,6 +152,7 @@ public final class BareBroker implements AutoCloseable {
                 new BelievingAuthenticator(),
                 channels,
                 Commands.registerAll(new CommandRouter()),
+                0,
                 new ConnectionLimits(),
                 new SessionGround.Hashes(),
                 Transport.allocator(),

@@ -124,6 +124,8 @@ final class StatsJson {
         out.writeNumberProperty("expired", one.expired());
         out.writeNumberProperty("clamped", one.clamped());
         out.writeNumberProperty("filtered", one.filtered());
+        out.writeNumberProperty("conflated", one.conflated());
+        out.writeNumberProperty("batchWindowUs", one.batchWindowUs());
         out.writeName("latencyUs").writeStartObject();
         latency(out, "publishToBroker", one.publishToBroker());
         latency(out, "inBroker", one.inBroker());

@@ -9,6 +9,9 @@ import hermod.broker.shard.RingHandler;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
 import hermod.broker.shard.Shard;
+import hermod.broker.topic.BatchTakers;
+import hermod.broker.topic.BatchWindows;
+import hermod.broker.topic.BatchingConfig;
 import hermod.broker.topic.Channels;
 import hermod.broker.topic.ChunkPool;
 import hermod.broker.topic.ChunkTable;
@@ -16,6 +19,7 @@ import hermod.broker.topic.Deduplication;
 import hermod.broker.topic.HandleTable;
 import hermod.broker.topic.HomeTopics;
 import hermod.broker.topic.ReplayBudget;
+import hermod.broker.topic.RunCompressor;
 import hermod.broker.topic.Subscriptions;
 import hermod.broker.topic.Topic;
 import hermod.broker.topic.TopicConfig;
@@ -52,6 +56,8 @@ public final class Dispatch implements RingHandler {
         final Channels channels;
         final ByteBufAllocator allocator;
         final TopicConfig topicConfig;
+        final BatchingConfig batching;
+        final BatchTakers batchTakers;
         final int payloadLimitBytes;
         final int progressIntervalMs;
 
@@ -60,6 +66,7 @@ public final class Dispatch implements RingHandler {
                 Channels channels,
                 ByteBufAllocator allocator,
                 TopicConfig topicConfig,
+                BatchingConfig batching,
                 int payloadLimitBytes,
                 int progressIntervalMs) {
             this.shards = Arrays.copyOf(shards, shards.length);
@@ -69,6 +76,8 @@ public final class Dispatch implements RingHandler {
             this.channels = channels;
             this.allocator = allocator;
             this.topicConfig = topicConfig;
+            this.batching = batching;
+            this.batchTakers = new BatchTakers(channels.all().size());
             this.payloadLimitBytes = payloadLimitBytes;
             this.progressIntervalMs = progressIntervalMs;
         }
@@ -81,7 +90,9 @@ public final class Dispatch implements RingHandler {
     private final ChunkPool chunkPool;
     private final Deduplication deduplication;
     private final ReplayBudget replay;
-    private final Subscriptions subscriptions = new Subscriptions();
+    private final Subscriptions subscriptions;
+    private final BatchWindows windows;
+    private final RunCompressor compressor;
     private final FlushList flushes = new FlushList();
     private final Outgoing[] outgoing;
     private final TopicDispatcher dispatcher;
@@ -107,9 +118,13 @@ public final class Dispatch implements RingHandler {
         replay = new ReplayBudget(ground.topicConfig, ground.shards.length);
         topics = new HomeTopics(
                 index, ground.shards.length, ground.topicConfig, ground.handles, chunkPool, replay, deduplication);
+        subscriptions = new Subscriptions(ground.batchTakers);
+        windows = new BatchWindows(ground.batching, ground.channels.all().size(), metrics, shard::wakeAt);
+        compressor = new RunCompressor(chunkPool, shard.clock(), metrics, ground.batching, ground.batchTakers);
         outgoing = new Outgoing[ground.shards.length];
         Arrays.setAll(outgoing, to -> new Outgoing(ground.shards[to], metrics));
-        dispatcher = new TopicDispatcher(shard, topics, deduplication, ground.channels, metrics, outgoing);
+        dispatcher = new TopicDispatcher(
+                shard, topics, deduplication, ground.channels, windows, compressor, metrics, outgoing);
         progress = new ProgressList(shard.clock(), flushes, ground.allocator, ground.progressIntervalMs);
         fanout = new Fanout(
                 shard.clock(), metrics, subscriptions, ground.chunks, flushes, new Selection(metrics, progress));
@@ -232,7 +247,7 @@ public final class Dispatch implements RingHandler {
                 .writeLongLE(party.key())
                 .writeIntLE(topic.handle())
                 .writeShortLE(shard.index())
-                .writeShortLE(0)
+                .writeShortLE(feed.mayBeConflated() ? 1 : 0)
                 .writeLongLE(feed.nextOffset())
                 .writeIntLE(bytes)
                 .writeIntLE(feed.readNumber());
@@ -341,8 +356,20 @@ public final class Dispatch implements RingHandler {
     }
 
     @Override
+    public void onTimer() {
+        try {
+            dispatcher.onTime(shard.clock().nowNs());
+        } catch (RuntimeException | AssertionError | OutOfMemoryError defect) {
+            onDefect(defect);
+        }
+    }
+
+    @Override
     public void onTick() {
         try {
+            // The timer does it; but nothing may wait for ever where it failed once.
+            dispatcher.onTime(shard.clock().nowNs());
+            windows.onTick(shard.clock().nowNs());
             chunkPool.trim();
             topics.forgetIdle(shard.clock().nowNs());
             metrics.add(Counter.PRODUCERS_FORGOTTEN, deduplication.forgottenCount() - producersForgotten);
@@ -381,10 +408,17 @@ public final class Dispatch implements RingHandler {
         return ground.handles.of(handle);
     }
 
+    /** Hands over what waits in batching windows and writes it: the broker is stopping, and its subscribers are still there. */
+    public void endBatches() {
+        dispatcher.endBatches();
+        shard.turnNow();
+    }
+
     /** Gives all memory back; the last thing on the shard. */
     public void close() {
         // Runs on their way hold references.
         shard.turnNow();
+        compressor.close();
         topics.close();
     }
 }

@@ -55,15 +55,19 @@ final class Fanout {
 
     void onRun(ByteBuf in, int at) {
         ByteBuf memory = memoryOf(in, at);
+        ByteBuf compressed = compressedOf(in, at);
         try {
             Subscriptions.Subscribers subscribers = subscriptions.of(in.getIntLE(at));
             if (subscribers != null) {
-                fanOut(subscribers, memory, in, at);
+                fanOut(subscribers, memory, compressed, in, at);
                 flushLong();
                 note(in, at);
             }
         } finally {
             memory.release();
+            if (compressed != null) {
+                compressed.release();
+            }
         }
     }
 
@@ -76,7 +80,21 @@ final class Fanout {
         return chunk.memory();
     }
 
-    private void fanOut(Subscriptions.Subscribers subscribers, ByteBuf memory, ByteBuf in, int at) {
+    /** The memory of a run's compressed form, with a reference too; null where it has none. */
+    private @Nullable ByteBuf compressedOf(ByteBuf in, int at) {
+        int slot = in.getIntLE(at + RingRecords.COMPRESSED_AT);
+        if (slot == RingRecords.NOT_COMPRESSED) {
+            return null;
+        }
+        Chunk chunk = chunks[in.getUnsignedShortLE(at + 4)].of(slot);
+        if (chunk == null) {
+            throw new IllegalStateException("compressed run of a chunk that is gone: handle=" + in.getIntLE(at));
+        }
+        return chunk.memory();
+    }
+
+    private void fanOut(
+            Subscriptions.Subscribers subscribers, ByteBuf memory, @Nullable ByteBuf compressed, ByteBuf in, int at) {
         boolean hasExclusions = in.getByte(at + 6) != 0;
         Priority priority = Priority.ofCode(in.getByte(at + 7));
         int from = in.getIntLE(at + 12);
@@ -91,9 +109,14 @@ final class Fanout {
             } else if (feed.nextOffset() != firstOffset) {
                 onUnexpected(feed, firstOffset, firstOffset + count - 1, priority);
             } else {
-                boolean isQueued = hasExclusions || feed.filter() != null
-                        ? offerSelected(feed, priority, memory, from, to, expiresAtUs)
-                        : offer(feed, priority, memory, from, to, count, expiresAtUs);
+                boolean isQueued;
+                if (hasExclusions || feed.filter() != null) {
+                    isQueued = offerSelected(feed, priority, memory, from, to, expiresAtUs);
+                } else if (compressed != null && feed.takesBatches()) {
+                    isQueued = offerBatch(feed, priority, compressed, in, at);
+                } else {
+                    isQueued = offer(feed, priority, memory, from, to, count, expiresAtUs);
+                }
                 if (isQueued) {
                     feed.advanceTo(firstOffset + count);
                 } else {
@@ -124,6 +147,14 @@ final class Fanout {
     private static boolean offer(
             Feed feed, Priority priority, ByteBuf memory, int from, int to, int count, long expiresAtUs) {
         return feed.outbox().offer(feed, priority, memory, from, to, count, expiresAtUs) == Outbox.Offer.QUEUED;
+    }
+
+    private static boolean offerBatch(Feed feed, Priority priority, ByteBuf compressed, ByteBuf in, int at) {
+        int from = in.getIntLE(at + RingRecords.COMPRESSED_AT + 4);
+        int to = in.getIntLE(at + RingRecords.COMPRESSED_AT + 8);
+        int count = in.getIntLE(at + 20);
+        return feed.outbox().offerBatch(feed, priority, compressed, from, to, count, in.getLongLE(at + 48))
+                == Outbox.Offer.QUEUED;
     }
 
     private void onOffered(Outbox outbox) {

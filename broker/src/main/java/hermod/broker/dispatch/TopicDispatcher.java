@@ -6,14 +6,17 @@ import hermod.broker.metrics.ShardMetrics;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
 import hermod.broker.shard.Shard;
+import hermod.broker.topic.BatchWindows;
 import hermod.broker.topic.BufferView;
 import hermod.broker.topic.Channel;
 import hermod.broker.topic.Channels;
 import hermod.broker.topic.Chunk;
+import hermod.broker.topic.Conflation;
 import hermod.broker.topic.Deduplication;
 import hermod.broker.topic.HomeTopics;
 import hermod.broker.topic.IncomingEvent;
 import hermod.broker.topic.PieceSink;
+import hermod.broker.topic.RunCompressor;
 import hermod.broker.topic.RunSink;
 import hermod.broker.topic.TopicLog;
 import hermod.protocol.ErrorCode;
@@ -35,15 +38,21 @@ import org.jspecify.annotations.Nullable;
  */
 @RunsOn(Owner.SHARD)
 final class TopicDispatcher implements RunSink, PieceSink {
+    /** Keys of one conflated reading; a few hundred KiB of memory, taken with the first. */
+    private static final int CONFLATION_KEYS_MAX = 4_096;
+
     private final Shard shard;
     private final HomeTopics topics;
     private final Deduplication deduplication;
     private final Channels channels;
+    private final BatchWindows windows;
+    private final RunCompressor compressor;
     private final ShardMetrics metrics;
     private final Outgoing[] outgoing;
     private final ArrayList<TopicLog> queued = new ArrayList<>();
     private final IncomingEvent event = new IncomingEvent();
     private final PublishedWriter remoteOutcomes = new PublishedWriter();
+    private @Nullable Conflation conflation;
     private final ByteBuf scratch = Unpooled.buffer(4096);
 
     /** Beside {@link #scratch}, which a run still needs. */
@@ -67,12 +76,16 @@ final class TopicDispatcher implements RunSink, PieceSink {
             HomeTopics topics,
             Deduplication deduplication,
             Channels channels,
+            BatchWindows windows,
+            RunCompressor compressor,
             ShardMetrics metrics,
             Outgoing[] outgoing) {
         this.shard = shard;
         this.topics = topics;
         this.deduplication = deduplication;
         this.channels = channels;
+        this.windows = windows;
+        this.compressor = compressor;
         this.metrics = metrics;
         this.outgoing = outgoing;
     }
@@ -127,9 +140,29 @@ final class TopicDispatcher implements RunSink, PieceSink {
             metrics.add(channel, ChannelCounter.CLAMPED, 1);
             outcomes.clamped(requestId, handle, incoming.priority, offset);
         }
+        if (!windows.waits(
+                log, incoming.priority, incoming.entryBytes, shard.clock().nowNs())) {
+            queue(log);
+        }
+    }
+
+    private void queue(TopicLog log) {
         if (log.queueForHandOver()) {
             queued.add(log);
         }
+    }
+
+    /** Queues the topics whose batching windows have ended, and asks for a turn if there are any. */
+    void onTime(long nowNs) {
+        windows.expire(nowNs, this::queue);
+        if (hasQueued()) {
+            shard.requestTurn();
+        }
+    }
+
+    /** Queues all topics that wait. */
+    void endBatches() {
+        windows.endAll(shard.clock().nowNs(), this::queue);
     }
 
     /** A batch of events from another shard's publisher. */
@@ -287,11 +320,13 @@ final class TopicDispatcher implements RunSink, PieceSink {
         long from = in.getLongLE(at + 16);
         int bytesMax = in.getIntLE(at + 24);
         readNumber = in.getIntLE(at + 28);
+        boolean mayBeConflated = in.getShortLE(at + 14) != 0;
         TopicLog log = topics.of(handle);
         if (log == null) {
             // Let go meanwhile, and forgotten: nobody waits for the answer.
             return;
         }
+        boolean isConflated = mayBeConflated && log.topic().channel().policy().conflates();
         metrics.add(Counter.WINDOW_READS, 1);
         // Behind the answer only what was not read may follow.
         log.handOver(this);
@@ -300,10 +335,21 @@ final class TopicDispatcher implements RunSink, PieceSink {
         readLog = log;
         RingRecords.writeReadEdge(scratch, reader, handle, readNumber, log.firstAvailable(), false);
         outgoing[readerShard].sendSurely(log.lane(), RingRecords.READ_BEGIN, scratch);
-        long next = log.read(from, bytesMax, this);
+        long next = isConflated ? readConflated(log, from, bytesMax) : log.read(from, bytesMax, this);
         RingRecords.writeReadEdge(scratch, reader, handle, readNumber, next, next == log.nextOffset());
         outgoing[readerShard].sendSurely(log.lane(), RingRecords.READ_END, scratch);
         readLog = null;
+    }
+
+    private long readConflated(TopicLog log, long from, int bytesMax) {
+        Conflation pass = conflation;
+        if (pass == null) {
+            pass = new Conflation(CONFLATION_KEYS_MAX);
+            conflation = pass;
+        }
+        long next = log.readConflated(from, bytesMax, pass, this);
+        metrics.add(log.channel(), ChannelCounter.CONFLATED, log.conflatedCount());
+        return next;
     }
 
     @Override
@@ -342,19 +388,46 @@ final class TopicDispatcher implements RunSink, PieceSink {
                 run.expiresAtUs(),
                 run.hasExclusions(),
                 run.arrivedNs());
+        boolean isCompressed = writeCompressed(log, chunk, run);
         for (int to = 0; to < outgoing.length; to++) {
             if (log.subscriberCount(to) == 0) {
                 continue;
             }
-            // The reference travels with the record; the receiving shard releases it.
+            // The references travel with the record; the receiving shard releases them.
             chunk.memory().retain();
+            if (isCompressed) {
+                compressor.chunk().memory().retain();
+            }
             if (outgoing[to].sendRun(log.lane(), scratch)) {
                 log.unmarkLagging(to);
             } else {
                 chunk.memory().release();
+                if (isCompressed) {
+                    compressor.chunk().memory().release();
+                }
                 onOverrun(log, to, run.firstOffset() + run.count() - 1);
             }
         }
+    }
+
+    /** Makes the run's compressed form where it pays, and tells of it behind the run. */
+    private boolean writeCompressed(TopicLog log, Chunk chunk, TopicLog.Run run) {
+        if (!compressor.compress(
+                log,
+                chunk,
+                run.from(),
+                log.runEnd(),
+                run.count(),
+                run.priority(),
+                run.hasExclusions(),
+                run.expiresAtUs())) {
+            scratch.writeIntLE(RingRecords.NOT_COMPRESSED).writeLongLE(0);
+            return false;
+        }
+        scratch.writeIntLE(compressor.chunk().slot())
+                .writeIntLE(compressor.from())
+                .writeIntLE(compressor.to());
+        return true;
     }
 
     private void writeRun(

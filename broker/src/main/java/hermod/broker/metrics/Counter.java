@@ -37,6 +37,12 @@ public enum Counter {
     PRODUCERS_FORGOTTEN(
             "Producers whose sequences were forgotten at a bound before their topic was. Raise the bound: a retry could be delivered twice."),
     SOCKET_FLUSHES("Flushes of an outbox to its socket."),
+    RUNS_COMPRESSED(
+            "Runs of batched channels that were also made as a BATCH, once for all subscribers that agreed to LZ4."),
+    RUNS_NOT_COMPRESSED(
+            "Runs that went plain because compression had used its share of the shard's time. Raise batching.compress-time-percent if there is time to spare."),
+    COMPRESSION_SAVED_BYTES(
+            "Bytes by which the compressed forms are shorter than their runs, each counted once however many subscribers it went to."),
     DEFECTS("Exceptions that reached a shard's last line of defence. Each is logged; any at all is a defect.");
 
     private final String meaning;

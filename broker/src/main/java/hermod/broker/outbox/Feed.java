@@ -28,6 +28,7 @@ public final class Feed {
     private final int channel;
     private final Priority lane;
     private final long device;
+    private final boolean takesBatches;
     private @Nullable FeedFilter filter;
 
     State state = State.LIVE;
@@ -68,11 +69,18 @@ public final class Feed {
      * @param nextOffset the first one it is to get.
      */
     public Feed(Outbox outbox, int handle, int channel, Priority lane, long device, long nextOffset) {
+        this(outbox, handle, channel, lane, device, nextOffset, false);
+    }
+
+    /** @param takesBatches whether the subscriber agreed to LZ4. */
+    public Feed(
+            Outbox outbox, int handle, int channel, Priority lane, long device, long nextOffset, boolean takesBatches) {
         this.outbox = outbox;
         this.handle = handle;
         this.channel = channel;
         this.lane = lane;
         this.device = device;
+        this.takesBatches = takesBatches;
         this.nextOffset = nextOffset;
         this.knownEnd = nextOffset;
         this.readLane = lane;
@@ -80,6 +88,16 @@ public final class Feed {
 
     public Outbox outbox() {
         return outbox;
+    }
+
+    /** Whether it may be sent the compressed form of a run. */
+    public boolean takesBatches() {
+        return takesBatches;
+    }
+
+    /** Whether the home may leave out superfluous events where the channel conflates: it knows nothing of what the subscriber does not want anyway. */
+    public boolean mayBeConflated() {
+        return filter == null;
     }
 
     /** The topic's handle. */
@@ -131,7 +149,7 @@ public final class Feed {
 
     /** The first offset that waits, or {@link #nextOffset} where nothing does: all below was written to the socket or is not meant for the subscriber. */
     public long firstUnsent() {
-        return first == null ? nextOffset : Outbox.firstOffset(first.memory, first.from);
+        return first == null ? nextOffset : first.firstOffset();
     }
 
     /** The number of the question under way, which its answer repeats. */

@@ -212,6 +212,28 @@ public final class Outbox {
      * @param expiresAtUs when the first of them expires.
      */
     public Offer offer(Feed feed, Priority priority, ByteBuf memory, int from, int to, int count, long expiresAtUs) {
+        return offer(feed, priority, memory, from, to, count, expiresAtUs, 0);
+    }
+
+    /**
+     * Queues the compressed form of a run likewise: one BATCH, which is sent whole or read again as single events. What of it has expired by then is left to the client.
+     *
+     * @param firstOffset of its first event, above 0.
+     */
+    public Offer offerBatch(
+            Feed feed, Priority priority, ByteBuf memory, int from, int to, int count, long firstOffset) {
+        return offer(feed, priority, memory, from, to, count, Long.MAX_VALUE, firstOffset);
+    }
+
+    private Offer offer(
+            Feed feed,
+            Priority priority,
+            ByteBuf memory,
+            int from,
+            int to,
+            int count,
+            long expiresAtUs,
+            long batchOffset) {
         int lane = laneOf(priority);
         if (isClosed) {
             return Offer.FULL;
@@ -222,10 +244,10 @@ public final class Outbox {
             return Offer.FULL;
         }
         if (!hasRoom) {
-            fallBehind(feed, firstOffset(memory, from));
+            fallBehind(feed, batchOffset > 0 ? batchOffset : firstOffset(memory, from));
             return Offer.FULL;
         }
-        enqueue(feed, lane, memory, from, to, count, expiresAtUs);
+        enqueue(feed, lane, memory, from, to, count, expiresAtUs, batchOffset);
         return Offer.QUEUED;
     }
 
@@ -233,13 +255,14 @@ public final class Outbox {
         return config.lanes() ? priority.code() : LANE_OF_ALL;
     }
 
-    private void enqueue(Feed feed, int lane, ByteBuf memory, int from, int to, int count, long expiresAtUs) {
+    private void enqueue(
+            Feed feed, int lane, ByteBuf memory, int from, int to, int count, long expiresAtUs, long batchOffset) {
         QueuedRun last = feed.last;
         if (last != null) {
             if (last.lane < lane) {
                 lift(feed, lane);
             }
-            if (last.lane == lane && last.memory == memory && last.to == from) {
+            if (last.lane == lane && last.memory == memory && last.to == from && batchOffset == 0) {
                 last.to = to;
                 last.count += count;
                 last.expiresAtUs = Math.min(last.expiresAtUs, expiresAtUs);
@@ -253,6 +276,7 @@ public final class Outbox {
         run.from = from;
         run.to = to;
         run.count = count;
+        run.batchOffset = batchOffset;
         run.expiresAtUs = expiresAtUs;
         run.queuedNs = clock.nowNs();
         append(feed, lane, run);
@@ -379,7 +403,7 @@ public final class Outbox {
         if (feed == null) {
             throw new IllegalStateException("a queued run without a feed");
         }
-        long offset = firstOffset(run.memory, run.from);
+        long offset = run.firstOffset();
         QueuedRun last;
         do {
             last = feed.last;
@@ -501,7 +525,7 @@ public final class Outbox {
         // What stands behind the raised event it was lifted for is read in the topic's own lane again.
         Priority readLane = firstOffset(memory, from) < feed.liftedEnd ? feed.readLane : feed.lane();
         int lane = Math.max(laneOf(priority), laneOf(readLane));
-        enqueue(feed, lane, memory, from, to, count, expiresAtUs);
+        enqueue(feed, lane, memory, from, to, count, expiresAtUs, 0);
     }
 
     /**
@@ -556,6 +580,7 @@ public final class Outbox {
         run.from = frame.readerIndex();
         run.to = frame.writerIndex();
         run.count = 0;
+        run.batchOffset = 0;
         run.expiresAtUs = Long.MAX_VALUE;
         run.queuedNs = clock.nowNs();
         int lane = feed.last == null ? laneOf(feed.lane()) : feed.last.lane;
@@ -707,6 +732,7 @@ public final class Outbox {
         part.from = run.from;
         part.to = at;
         part.count = count;
+        part.batchOffset = 0;
         part.lane = run.lane;
         part.expiresAtUs = run.expiresAtUs;
         part.queuedNs = run.queuedNs;

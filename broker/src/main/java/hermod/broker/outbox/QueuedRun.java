@@ -27,12 +27,20 @@ final class QueuedRun {
     int from;
     int to;
 
+    /** Of the first event of a compressed run; 0 for any other, whose frames tell. */
+    long batchOffset;
+
     /** Events; 0 for a frame about missing ones. */
     int count;
 
     int lane;
     long expiresAtUs;
     long queuedNs;
+
+    /** Offset of the first event, or of what a frame about missing ones tells. */
+    long firstOffset() {
+        return batchOffset > 0 ? batchOffset : Outbox.firstOffset(memory, from);
+    }
 
     int bytes() {
         return to - from;

@@ -398,7 +398,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 ? NO_PRODUCER
                 : ground.hashes()
                         .of(who.org(), who.user(), wanted.getDeviceId(), Long.toString(wanted.getProducerEpoch()));
-        features = wanted.getFeatures() & Welcoming.FEATURES;
+        features = wanted.getFeatures() & (Welcoming.FEATURES | ground.features());
         if (has(Feature.CREDIT)) {
             outbox.useCredit();
         }
@@ -568,7 +568,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         if (refusal != null || filter == null) {
             return refusal;
         }
-        if (!Feature.FILTER.isIn(features)) {
+        if (!has(Feature.FILTER)) {
             return refusal(wish.topic(), ErrorCode.UNSUPPORTED, "filters were not agreed in HELLO and WELCOME");
         }
         int limitBytes = ground.filters().perConnectionLimitBytes();
@@ -758,7 +758,13 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         } else if (asSubscriber) {
             Channel channel = topic.channel();
             Feed feed = new Feed(
-                    outbox, topic.handle(), channel.index(), channel.policy().lane(), device, nextOffset);
+                    outbox,
+                    topic.handle(),
+                    channel.index(),
+                    channel.policy().lane(),
+                    device,
+                    nextOffset,
+                    has(Feature.LZ4));
             feed.filter(feedFilter(filter, nextOffset));
             row.feed = feed;
             dispatch.subscriptions().add(topic.handle(), feed);
@@ -887,7 +893,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
      */
     void replaceUnasked(List<Wish> wishes, boolean keepsOthers, Consumer<@Nullable Replaced> onEnd) {
         if (state != State.OPEN
-                || !Feature.FILTER.isIn(features)
+                || !has(Feature.FILTER)
                 || waiting.size() >= ground.filters().waitingChangesLimitCount()) {
             onEnd.accept(null);
             return;
@@ -946,10 +952,6 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             held.remove(row.topic().handle());
             lastHeld = null;
         }
-    }
-
-    boolean hasAgreed(Feature feature) {
-        return feature.isIn(features);
     }
 
     // ---- refresh, reports

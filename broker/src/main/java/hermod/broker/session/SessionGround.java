@@ -14,6 +14,7 @@ import java.security.SecureRandom;
  * What all sessions of a broker have in common. Immutable, any thread.
  *
  * @param frameLimitBytes after WELCOME.
+ * @param features bits of the features that this broker agrees to.
  * @param isDev whether loopback clients are exempt from the limits on connections.
  */
 public record SessionGround(
@@ -27,6 +28,7 @@ public record SessionGround(
         Authenticator authenticator,
         Channels channels,
         CommandRouter router,
+        long features,
         ConnectionLimits limits,
         Hashes hashes,
         ByteBufAllocator allocator,

@@ -60,7 +60,11 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                         30));
         table.put(
                 "feed",
-                batched(policy(Priority.LOW, Priority.LOW, Durability.MEMORY, "1h", 5, 500), Batching.ADAPTIVE, 0, 30));
+                conflated(batched(
+                        policy(Priority.LOW, Priority.LOW, Durability.MEMORY, "1h", 5, 500),
+                        Batching.ADAPTIVE,
+                        30,
+                        150)));
         ChannelPolicy report = policy(Priority.LOW, Priority.LOW, Durability.MEMORY, "replay-window", 1, 500);
         table.put("reports", batched(report, Batching.ADAPTIVE, 0, 30));
         ChannelPolicy figures = batched(
@@ -69,7 +73,7 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                 30,
                 150);
         table.put("analytics", figures);
-        table.put("dashboard", figures);
+        table.put("dashboard", conflated(figures));
         ChannelPolicy state = batched(
                 policy(Priority.HIGH, Priority.HIGH, Durability.NEVER, "none", 2, 250), Batching.COALESCE, 0, 100);
         table.put("presence", state);
@@ -92,6 +96,7 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                 Batching.NEVER,
                 0,
                 0,
+                "none",
                 tier,
                 goalP95Ms,
                 ChannelPolicy.WINDOW_MIN_EVENTS);
@@ -106,6 +111,23 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                 batching,
                 minMs,
                 maxMs,
+                of.conflateBy(),
+                of.tier(),
+                of.goalP95Ms(),
+                of.windowMinEvents());
+    }
+
+    /** Only events whose publisher gives them the attribute are ever left out, so it does no harm where nobody does. */
+    private static ChannelPolicy conflated(ChannelPolicy of) {
+        return new ChannelPolicy(
+                of.lane(),
+                of.ceiling(),
+                of.durability(),
+                of.keeps(),
+                of.batching(),
+                of.batchMinMs(),
+                of.batchMaxMs(),
+                "key",
                 of.tier(),
                 of.goalP95Ms(),
                 of.windowMinEvents());

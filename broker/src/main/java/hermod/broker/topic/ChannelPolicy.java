@@ -2,6 +2,8 @@ package hermod.broker.topic;
 
 import hermod.broker.config.Setting;
 import hermod.protocol.Priority;
+import hermod.protocol.ProtocolLimits;
+import java.nio.charset.StandardCharsets;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 
@@ -43,6 +45,14 @@ public record ChannelPolicy(
                 text = "Longest window that batching waits for; it counts as latency. Means nothing with never.")
         int batchMaxMs,
 
+        @Setting(
+                min = 1,
+                max = 64,
+                text =
+                        "Attribute whose value is an event's key, or `none`. A subscriber that is behind gets only the newest event of each key; one that keeps up gets all. Events without "
+                                + "the attribute, and those above low, are never left out.")
+        String conflateBy,
+
         @Setting(min = 0, max = 9, text = "Place in the shedding order: the highest tier is shed first, tier 0 never.")
         int tier,
 
@@ -63,6 +73,9 @@ public record ChannelPolicy(
 
     static final int WINDOW_MIN_EVENTS = 100;
 
+    /** What conflate-by says where there is no conflation; so no attribute of that name can be asked for. */
+    private static final String CONFLATE_BY_NONE = "none";
+
     private static final Pattern KEEPS = Pattern.compile(
             "none|replay-window|[1-9][0-9]{0,5}[smhd](, [1-9][0-9]{0,8} events)?(, last-per-key)?(, by-type)?");
 
@@ -73,6 +86,10 @@ public record ChannelPolicy(
         if (batchMinMs > batchMaxMs) {
             throw new IllegalArgumentException(
                     "batch-min-ms is " + batchMinMs + "; it must not be above batch-max-ms, which is " + batchMaxMs);
+        }
+        if (conflateBy.getBytes(StandardCharsets.UTF_8).length > ProtocolLimits.ATTRIBUTE_KEY_BYTES) {
+            throw new IllegalArgumentException("conflate-by is '" + conflateBy + "'; an attribute's name has at most "
+                    + ProtocolLimits.ATTRIBUTE_KEY_BYTES + " bytes");
         }
         if (!KEEPS.matcher(keeps).matches()) {
             throw new IllegalArgumentException(
@@ -91,9 +108,15 @@ public record ChannelPolicy(
                 Batching.NEVER,
                 0,
                 0,
+                CONFLATE_BY_NONE,
                 3,
                 250,
                 WINDOW_MIN_EVENTS);
+    }
+
+    /** Whether a subscriber that is behind gets only the newest event of each key. */
+    public boolean conflates() {
+        return !conflateBy.equals(CONFLATE_BY_NONE);
     }
 
     /**

@@ -1,6 +1,7 @@
 package hermod.broker.topic;
 
 import io.netty.buffer.ByteBuf;
+import java.nio.ByteBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 import org.jspecify.annotations.Nullable;
 
@@ -17,6 +18,7 @@ public final class Chunk {
     final UnsafeBuffer buffer = new UnsafeBuffer(0, 0);
 
     private final int slot;
+    private @Nullable ByteBuffer nio;
     private int tail;
 
     /** Offset of the first event in it; the home's, like all below. */
@@ -47,6 +49,16 @@ public final class Chunk {
     /** Number under which {@link ChunkTable} has it. */
     public int slot() {
         return slot;
+    }
+
+    /** The same bytes once more, made when first asked for; the home shard's, whose position and limit nobody moves. */
+    ByteBuffer nio() {
+        ByteBuffer view = nio;
+        if (view == null) {
+            view = memory.nioBuffer(0, memory.capacity());
+            nio = view;
+        }
+        return view;
     }
 
     /** The frames' bytes; retained by whoever keeps it beyond a call. */

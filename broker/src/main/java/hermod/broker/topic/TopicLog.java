@@ -32,6 +32,9 @@ public final class TopicLog {
     /** Chunks taken from windows for one new chunk, at most. */
     private static final int TAKE_ATTEMPTS = 16;
 
+    /** What one conflated reading looks at: keeps the shard busy for some 0.2 ms. */
+    private static final int CONFLATED_BYTES = 512 * 1024;
+
     private static final long CHUNK_LONG_NS = TimeUnit.SECONDS.toNanos(1);
 
     /** The events appended and not handed on: one contiguous piece of the current chunk. */
@@ -104,6 +107,7 @@ public final class TopicLog {
     @Nullable
     SequenceWindow lastWindow;
 
+    private final @Nullable BatchedTopic batched;
     private final int[] subscriberCounts;
     private final Run run = new Run();
 
@@ -116,6 +120,7 @@ public final class TopicLog {
     private int holderCount;
     private long idleSinceNs;
     private boolean isQueuedForHandOver;
+    private int conflatedCount;
 
     /** Shards that missed a run and have not been sent one since. */
     private final boolean[] lagging;
@@ -126,6 +131,7 @@ public final class TopicLog {
         this.channel = topic.channel().index();
         this.lane = topic.channel().policy().lane();
         this.chunks = chunks;
+        this.batched = topic.channel().policy().batching() == Batching.ADAPTIVE ? new BatchedTopic(this) : null;
         this.replay = replay;
         this.keepsNs = topic.channel().policy().keepsNs(replay.windowNs());
         this.subscriberCounts = new int[shardCount];
@@ -141,6 +147,12 @@ public final class TopicLog {
     /** The topic's handle. */
     public int handle() {
         return handle;
+    }
+
+    /** What batching keeps of the topic; null where its channel does not batch adaptively. */
+    @Nullable
+    BatchedTopic batched() {
+        return batched;
     }
 
     /** Number of the topic's channel, for metrics. */
@@ -370,13 +382,78 @@ public final class TopicLog {
             }
             int at = indexOf(in, next);
             while (bytesLeft > 0 && at < in.tail()) {
-                int end = readPiece(in, at, bytesLeft, sink);
+                int end = readPiece(in, at, bytesLeft, Long.MAX_VALUE, null, sink);
                 bytesLeft -= end - at;
                 next += piece.count;
                 at = end;
             }
         }
         return next;
+    }
+
+    /**
+     * Reads again only what is not superfluous: of the events in the next {@value #CONFLATED_BYTES} bytes, of each key the newest. The current run is to be handed over before.
+     *
+     * @return as {@link #read}.
+     */
+    public long readConflated(long from, int bytesMax, Conflation conflation, PieceSink sink) {
+        long next = Math.max(from, firstAvailable());
+        conflation.begin(topic.channel().policy().conflateBy());
+        long end = note(next, conflation);
+        conflatedCount = 0;
+        int bytesLeft = bytesMax;
+        while (bytesLeft > 0 && next < end) {
+            Chunk in = chunkOf(next);
+            int at = indexOf(in, next);
+            while (bytesLeft > 0 && next < end && at < in.tail()) {
+                if (conflation.survives(in.memory, at)) {
+                    int pieceEnd = readPiece(in, at, bytesLeft, end - next, conflation, sink);
+                    bytesLeft -= pieceEnd - at;
+                    next += piece.count;
+                    at = pieceEnd;
+                } else {
+                    at += frameBytes(in.buffer, at);
+                    next++;
+                    conflatedCount++;
+                }
+            }
+        }
+        conflation.end();
+        return next;
+    }
+
+    /** Events that the last {@link #readConflated} left out. */
+    public int conflatedCount() {
+        return conflatedCount;
+    }
+
+    /** @return the offset behind the last event noted. */
+    private long note(long from, Conflation conflation) {
+        long next = from;
+        int bytesLeft = CONFLATED_BYTES;
+        while (bytesLeft > 0 && next < nextOffset) {
+            Chunk in = chunkOf(next);
+            int at = indexOf(in, next);
+            while (bytesLeft > 0 && at < in.tail()) {
+                conflation.note(in.memory, at);
+                int bytes = frameBytes(in.buffer, at);
+                bytesLeft -= bytes;
+                at += bytes;
+                next++;
+            }
+        }
+        return next;
+    }
+
+    private Chunk chunkOf(long offset) {
+        Chunk in = window.from(offset);
+        if (in == null) {
+            in = chunk;
+        }
+        if (in == null) {
+            throw new IllegalStateException("no chunk holds an offset that is kept: offset=" + offset);
+        }
+        return in;
     }
 
     private static int indexOf(Chunk in, long offset) {
@@ -392,7 +469,8 @@ public final class TopicLog {
     }
 
     /** As many frames as fit, up to one whose priority is lower than the piece's, as runs are cut too. @return index behind them. */
-    private int readPiece(Chunk in, int from, int bytesMax, PieceSink sink) {
+    private int readPiece(
+            Chunk in, int from, int bytesMax, long countMax, @Nullable Conflation conflation, PieceSink sink) {
         UnsafeBuffer buffer = in.buffer;
         piece.clear(from, buffer.getLong(from + EventFrame.OFFSET_AT, ByteOrder.LITTLE_ENDIAN));
         int at = from;
@@ -400,7 +478,11 @@ public final class TopicLog {
             int bytes = frameBytes(buffer, at);
             int flags = buffer.getByte(at + FrameHeader.FLAGS_AT);
             Priority priority = Priority.ofCode(flags & FrameHeader.FLAG_PRIORITY);
-            if (at > from && (at + bytes - from > bytesMax || priority.compareTo(piece.priority) < 0)) {
+            if (at > from
+                    && (at + bytes - from > bytesMax
+                            || priority.compareTo(piece.priority) < 0
+                            || piece.count == countMax
+                            || (conflation != null && !conflation.survives(in.memory, at)))) {
                 break;
             }
             piece.priority = priority;

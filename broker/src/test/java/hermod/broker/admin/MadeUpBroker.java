@@ -45,6 +45,8 @@ final class MadeUpBroker implements OperatorView {
                 3,
                 4,
                 5,
+                0,
+                30_000,
                 latency,
                 latency,
                 latency,

@@ -267,6 +267,7 @@ class ConfigReaderTest {
                 defaults.outbox(),
                 defaults.topic(),
                 defaults.channels(),
+                defaults.batching(),
                 defaults.metrics(),
                 defaults.admin());
         ConfigException refused = catchThrowableOfType(

@@ -14,6 +14,7 @@ import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.outbox.RunPool;
 import hermod.broker.shard.Shard;
 import hermod.broker.shard.ShardConfig;
+import hermod.broker.topic.BatchingConfig;
 import hermod.broker.topic.ChannelPolicy;
 import hermod.broker.topic.Channels;
 import hermod.broker.topic.HomeTopics;
@@ -253,6 +254,7 @@ class DispatchTest {
                 new Channels(Map.of("chat", ChannelPolicy.defaults())),
                 allocator,
                 TopicConfig.defaults(),
+                BatchingConfig.defaults(),
                 1_000_000,
                 1_000);
         for (int i = 0; i < 2; i++) {

@@ -12,6 +12,7 @@ import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Close;
 import hermod.protocol.control.wire.Unsubscribed;
 import hermod.protocol.control.wire.Welcome;
+import hermod.protocol.frame.BatchFrame;
 import hermod.protocol.frame.ClockFrames;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
@@ -21,6 +22,7 @@ import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
 import hermod.protocol.frame.LaterFrames;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,6 +35,9 @@ final class FrameRouter {
     private final Publications publications;
     private final DeliveryBudget budget;
     private final Credit credit;
+    /** What the BATCH in hand holds; grows to the largest that came, at most 1 MiB. */
+    private final ByteBuf batch = Unpooled.buffer(0);
+
     private long reportsRefused;
 
     FrameRouter(Session session, Topics topics, Publications publications, DeliveryBudget budget, Credit credit) {
@@ -66,6 +71,7 @@ final class FrameRouter {
         int requestId = FrameHeader.requestId(in, at);
         switch (type) {
             case EVENT -> onEvent(connection, in, at);
+            case BATCH -> onBatch(connection, in, at);
             case PUBLISHED -> publications.onPublished(in, at, System.nanoTime());
             case PING -> onPing(connection, requestId, in, at);
             case PONG -> onPong(connection, in, at);
@@ -107,6 +113,32 @@ final class FrameRouter {
             // Before anything is dropped: the broker has counted it.
             credit.onFrame(creditBytes);
         }
+        receive(connection, in, at, creditBytes);
+    }
+
+    private void onBatch(Connection connection, ByteBuf in, int at) throws ProtocolException {
+        if (!connection.has(Feature.LZ4)) {
+            throw new ProtocolException(CloseCode.BAD_FRAME, "frame was not agreed: type=" + FrameType.BATCH);
+        }
+        BatchFrame.check(in, at);
+        boolean isUnderCredit = connection.has(Feature.CREDIT);
+        int batchBytes = FrameHeader.frameBytes(in, at);
+        if (isUnderCredit) {
+            credit.onFrame(batchBytes);
+        }
+        BatchFrame.unpack(in, at, batch);
+        long unpackedBytes = batch.writerIndex();
+        int next = 0;
+        while (next < unpackedBytes) {
+            int frameBytes = FrameHeader.frameBytes(batch, next);
+            // Its share of what came by the socket, for that is what the broker has counted.
+            int creditBytes = isUnderCredit ? (int) Math.max(1, (long) batchBytes * frameBytes / unpackedBytes) : 0;
+            receive(connection, batch, next, creditBytes);
+            next += frameBytes;
+        }
+    }
+
+    private void receive(Connection connection, ByteBuf in, int at, int creditBytes) throws ProtocolException {
         Topic topic = topics.ofHandle(FrameHeader.handle(in, at));
         if (topic == null || !topic.isSubscribed) {
             // On its way while we were leaving the topic.

@@ -30,6 +30,7 @@ public enum FrameType {
     PROGRESS(0x25, Way.TO_CLIENT),
     CREDIT(0x26, Way.TO_BROKER),
     ACK(0x27, Way.TO_BROKER),
+    BATCH(0x28, Way.TO_CLIENT),
     REPORT(0x30, Way.TO_BROKER);
 
     /** Who may send a frame. */

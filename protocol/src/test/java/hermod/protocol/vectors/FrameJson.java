@@ -23,6 +23,7 @@ import hermod.protocol.control.wire.Subscribed;
 import hermod.protocol.control.wire.Unsubscribe;
 import hermod.protocol.control.wire.Unsubscribed;
 import hermod.protocol.control.wire.Welcome;
+import hermod.protocol.frame.BatchFrame;
 import hermod.protocol.frame.ClockFrames;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
@@ -111,6 +112,7 @@ final class FrameJson {
                         .put("sentUs", i64(ClockFrames.sentUs(in, at)));
             case PUBLISH -> publish(body, in, at);
             case PUBLISHED -> published(body, new PublishedFrame().wrap(in, at));
+            case BATCH -> batch(body, in, at);
             case EVENT -> {
                 body.put("offset", u64(EventFrame.offset(in, at)));
                 int entryAt = EventFrame.entryAt(in, at);
@@ -131,6 +133,17 @@ final class FrameJson {
             default -> throw new AssertionError("no body for " + type);
         }
         return body;
+    }
+
+    private static void batch(ObjectNode body, ByteBuf in, int at) throws ProtocolException {
+        body.put("uncompressedLength", u32(BatchFrame.uncompressedBytes(in, at)));
+        body.put("count", u32(BatchFrame.count(in, at)));
+        ByteBuf frames = Unpooled.buffer(0);
+        BatchFrame.unpack(in, at, frames);
+        ArrayNode events = body.putArray("events");
+        for (int next = 0; next < frames.writerIndex(); next += FrameHeader.frameBytes(frames, next)) {
+            events.add(decode(frames, next));
+        }
     }
 
     private static void publish(ObjectNode body, ByteBuf in, int at) throws ProtocolException {
