@@ -3,6 +3,7 @@ package hermod.bench;
 import hermod.bench.compare.CompareCommand;
 import hermod.bench.compare.IdleCommand;
 import hermod.bench.load.BenchFailure;
+import hermod.bench.priority.PriorityCommand;
 import hermod.bench.scenario.Flood;
 import hermod.bench.scenario.Fuzz;
 import hermod.bench.scenario.PingPong;
@@ -38,7 +39,7 @@ public final class BenchMain implements Runnable {
     private static final List<Scenario> SCENARIOS =
             List.of(new PingPong(), new Rate(), Flood.oneToOne(), Flood.fanout(), new TraceReplay(), new Fuzz());
 
-    private static final List<String> COMING = List.of("priority", "slow", "durable", "crash", "chaos");
+    private static final List<String> COMING = List.of("slow", "durable", "crash", "chaos");
 
     @Spec
     @SuppressWarnings("NullAway.Init") // set by picocli
@@ -68,6 +69,9 @@ public final class BenchMain implements Runnable {
         command.addSubcommand(
                 "topics",
                 CompareCommand.topics(SourceTree.root(), BrokerProcess.LOAD_RIGHTS, List.of(arguments), out, err));
+        command.addSubcommand(
+                "priority",
+                PriorityCommand.commandLine(SourceTree.root(), TokenRights::of, List.of(arguments), out, err));
         command.addSubcommand("idle", IdleCommand.commandLine(SourceTree.root(), out, err));
         command.addSubcommand(
                 "compare",

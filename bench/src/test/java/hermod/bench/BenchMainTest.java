@@ -56,12 +56,13 @@ class BenchMainTest {
                         "fanout",
                         "topics",
                         "idle",
+                        "priority",
                         "compare",
                         "trace",
                         "fuzz",
                         "micro",
                         "Exit codes");
-        for (String coming : new String[] {"priority", "slow", "durable", "crash", "chaos"}) {
+        for (String coming : new String[] {"slow", "durable", "crash", "chaos"}) {
             assertThat(out()).containsPattern(coming + " +\\(coming\\)");
         }
     }
@@ -112,6 +113,12 @@ class BenchMainTest {
                 "compare --rounds 0",
                 "topics --rounds 0",
                 "idle --clients 0",
+                "priority --seconds 0",
+                "priority --reader-rate 0",
+                "priority --lanes sideways",
+                "priority --peers kafka",
+                "priority --token t",
+                "priority --server 127.0.0.1:1 --lanes off",
                 "idle --peers kafka",
                 "compare --scale 0",
                 "compare --minutes 0",
@@ -122,7 +129,7 @@ class BenchMainTest {
                 "rate --server host:99999"
             })
     void anOptionThatMakesNoSenseIsToldInASentence(String line) {
-        String arguments = line.contains("--server") || line.matches("(compare|topics|idle) .*")
+        String arguments = line.contains("--server") || line.matches("(compare|topics|idle|priority) .*")
                 ? line
                 : line + " --server 127.0.0.1:1";
 

@@ -706,7 +706,9 @@ public final class Outbox {
         if (run.count == 0) {
             return run;
         }
-        if (run.lane < URGENT && run.bytes() <= creditBytes) {
+        // Without lanes URGENT ones are among them, which the client does not grant again: the slow way leaves them
+        // out.
+        if (config.lanes() && run.lane < URGENT && run.bytes() <= creditBytes) {
             creditBytes -= run.bytes();
             return run;
         }
