@@ -818,10 +818,10 @@ static int slow_round(int block, char k, int first) {
     free(c->acct); free(c->last); free(c->tail.p); free(c->out.p);
   }
   nall = base; free(x);
-  printf("ROUND block=%d kind=%s stopped=%d others=%d span=%.3f deliv_s=%.0f flood_p50=%.1f p50=%.1f p99=%.1f n=%lu late_p99=%.1f cpu_us=%.4f cpu_rate_us=%.4f foreign=%.2f "
+  printf("ROUND block=%d kind=%s stopped=%d others=%d span=%.3f deliv_s=%.0f flood_p50=%.1f p50=%.1f p90=%.1f p99=%.1f p999=%.1f max=%.1f n=%lu late_p99=%.1f cpu_us=%.4f cpu_rate_us=%.4f foreign=%.2f "
          "features=%lu events=%lu least=%lu gaps=%lu missed=%lu filled=%lu unfilled=%d shed=%lu overrun=%lu expired=%lu live=%lu unaccounted=%lu dup=%lu gap_odd=%lu conn_closed=%d code=%u "
          "took_ms=%.1f lost=%ld disorder=%lu odd=%lu refused=%lu settled=%d rss_kib=%lu\n",
-         block, kind, n, nsub, span, deliv / span, fp50, hq(&H, .5), hq(&H, .99), H.n, hq(&Hlate, .99), deliv ? cpu / 1e3 / deliv : 0, delivr ? cpur / 1e3 / delivr : 0, foreign,
+         block, kind, n, nsub, span, deliv / span, fp50, hq(&H, .5), hq(&H, .9), hq(&H, .99), hq(&H, .999), H.max / 1000.0, H.n, hq(&Hlate, .99), deliv ? cpu / 1e3 / deliv : 0, delivr ? cpur / 1e3 / delivr : 0, foreign,
          n ? agreed_features : 0, s.events, n ? least : 0, s.gaps, s.missed, s.filled, unfilled, s.reason[1], s.reason[2], s.reason[3], s.live, s.unaccounted, s.dup, s.odd, closed, code,
          took / 1e6, (long)(expected - delivered - lost0), disorder - dis0, odd - odd0, refused - refused0, settled, rss_of(spid));
   fflush(stdout); return settled;

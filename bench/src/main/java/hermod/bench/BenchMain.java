@@ -8,6 +8,7 @@ import hermod.bench.scenario.Fuzz;
 import hermod.bench.scenario.PingPong;
 import hermod.bench.scenario.Rate;
 import hermod.bench.scenario.Scenario;
+import hermod.bench.scenario.Slow;
 import hermod.bench.scenario.TraceReplay;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -35,10 +36,10 @@ import picocli.CommandLine.Spec;
             "bench/README.md says how latency is counted and what each key of the JSON means."
         })
 public final class BenchMain implements Runnable {
-    private static final List<Scenario> SCENARIOS =
-            List.of(new PingPong(), new Rate(), Flood.oneToOne(), Flood.fanout(), new TraceReplay(), new Fuzz());
+    private static final List<Scenario> SCENARIOS = List.of(
+            new PingPong(), new Rate(), Flood.oneToOne(), Flood.fanout(), new TraceReplay(), new Fuzz(), new Slow());
 
-    private static final List<String> COMING = List.of("priority", "slow", "durable", "crash", "chaos");
+    private static final List<String> COMING = List.of("priority", "durable", "crash", "chaos");
 
     @Spec
     @SuppressWarnings("NullAway.Init") // set by picocli

@@ -50,7 +50,7 @@ final class ScenarioCommand implements Callable<Integer> {
     @Option(names = "--seconds", paramLabel = "S", description = "How long to measure.")
     private @Nullable Integer seconds;
 
-    @Option(names = "--rate", paramLabel = "N", description = "Events a second (rate, fuzz).")
+    @Option(names = "--rate", paramLabel = "N", description = "Events a second (rate, fuzz, slow).")
     private @Nullable Integer rate;
 
     @Option(names = "--size", paramLabel = "B", description = "Payload bytes, from 24 (default 128).")
@@ -59,7 +59,7 @@ final class ScenarioCommand implements Callable<Integer> {
     @Option(names = "--clients", paramLabel = "N", description = "Publishers (rate), or users' clients (trace, fuzz).")
     private @Nullable Integer clients;
 
-    @Option(names = "--subscribers", paramLabel = "N", description = "Subscribers (rate, fanout).")
+    @Option(names = "--subscribers", paramLabel = "N", description = "Subscribers (rate, fanout, slow).")
     private @Nullable Integer subscribers;
 
     @Option(names = "--channel", paramLabel = "C", description = "Channel of the topics (default tasks; trace: chat).")
@@ -95,6 +95,12 @@ final class ScenarioCommand implements Callable<Integer> {
             paramLabel = "N",
             description = "Hostile frames a second; 0: all it can (fuzz).")
     private @Nullable Integer framesPerSecond;
+
+    @Option(names = "--stalled", paramLabel = "N", description = "Subscribers that stop reading (slow).")
+    private @Nullable Integer stalled;
+
+    @Option(names = "--pairs", paramLabel = "N", description = "Interleaved pairs of rounds (slow).")
+    private @Nullable Integer pairs;
 
     @Option(names = "--json", paramLabel = "FILE", description = "Write the result as JSON; - for stdout.")
     private @Nullable String json;
@@ -132,12 +138,14 @@ final class ScenarioCommand implements Callable<Integer> {
                 seed,
                 sockets,
                 framesPerSecond,
+                stalled,
+                pairs,
                 hlog);
         checkAddress("--server", server);
         checkAddress("--admin", admin);
         if (server != null) {
             String rights = token == null ? "none given (development mode)" : TokenRights.of(token);
-            return run(options, server, server, admin, token == null ? "" : token, rights);
+            return run(options, server, server, admin, 0, token == null ? "" : token, rights);
         }
         if (token != null || admin != null) {
             throw new BenchFailure(
@@ -156,6 +164,7 @@ final class ScenarioCommand implements Callable<Integer> {
                         broker.tcp(),
                         broker.tcp() + " (started by the bench)",
                         broker.admin(),
+                        broker.pid(),
                         minted,
                         rights);
             } finally {
@@ -169,12 +178,14 @@ final class ScenarioCommand implements Callable<Integer> {
             String address,
             String serverShown,
             @Nullable String adminAddress,
+            long brokerPid,
             String clientToken,
             String rights)
             throws InterruptedException {
         Path root = SourceTree.root();
         RunResult result;
-        try (RunContext context = new RunContext(options, address, adminAddress, client -> clientToken, root, err)) {
+        try (RunContext context =
+                new RunContext(options, address, adminAddress, brokerPid, client -> clientToken, root, err)) {
             result = scenario.run(context);
         }
         write(result, Origin.ofThisProcess(serverShown, rights, arguments, root));

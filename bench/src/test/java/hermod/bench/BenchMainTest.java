@@ -59,9 +59,10 @@ class BenchMainTest {
                         "compare",
                         "trace",
                         "fuzz",
+                        "slow",
                         "micro",
                         "Exit codes");
-        for (String coming : new String[] {"priority", "slow", "durable", "crash", "chaos"}) {
+        for (String coming : new String[] {"priority", "durable", "crash", "chaos"}) {
             assertThat(out()).containsPattern(coming + " +\\(coming\\)");
         }
     }
@@ -75,9 +76,9 @@ class BenchMainTest {
 
     @Test
     void aComingScenarioAnswersWithOneSentenceWhateverItsOptions() {
-        int exitCode = run("slow", "--stalled", "3");
+        int exitCode = run("crash", "--kills", "3");
 
-        assertMistake(exitCode, "The scenario slow is coming");
+        assertMistake(exitCode, "The scenario crash is coming");
         assertThat(exitCode).isEqualTo(2);
     }
 
@@ -106,6 +107,11 @@ class BenchMainTest {
                 "trace --seconds 3",
                 "trace --file /no/such/file",
                 "fuzz --size 30",
+                "slow --stalled 0",
+                "slow --pairs 0",
+                "slow --stalled 9 --subscribers 9",
+                "slow --clients 3",
+                "flood --stalled 3",
                 "fuzz --server 192.0.2.1:7400",
                 "compare kafka",
                 "compare --peers relay,kafka",

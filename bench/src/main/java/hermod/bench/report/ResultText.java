@@ -1,6 +1,7 @@
 package hermod.bench.report;
 
 import hermod.bench.check.Verdict;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
@@ -50,7 +51,13 @@ public final class ResultText {
                         latency.p99(),
                         latency.p999(),
                         latency.max()));
-        result.extras().forEach((key, value) -> row(out, key, text(value)));
+        result.extras().forEach((key, value) -> {
+            if (value instanceof List<?> rows) {
+                rows.forEach(one -> row(out, key, text(one)));
+            } else {
+                row(out, key, text(value));
+            }
+        });
         row(out, "machine", origin.cores() + " cores, " + origin.os());
         row(out, "jdk", origin.jdk());
         row(out, "commit", origin.commit());
