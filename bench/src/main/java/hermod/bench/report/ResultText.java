@@ -7,6 +7,9 @@ import java.util.Map;
 
 /** A result for people. Stateless, any thread. */
 public final class ResultText {
+    /** Below it a number is a ratio as likely as not, and its thousandths count. */
+    private static final double SMALL = 2;
+
     private ResultText() {}
 
     public static String of(RunResult result, Origin origin) {
@@ -86,6 +89,6 @@ public final class ResultText {
     private static String number(double value) {
         return value == Math.rint(value)
                 ? String.format(Locale.ROOT, "%,.0f", value)
-                : String.format(Locale.ROOT, "%,.1f", value);
+                : String.format(Locale.ROOT, Math.abs(value) < SMALL ? "%.3f" : "%,.1f", value);
     }
 }

@@ -200,8 +200,8 @@ final class SlowPart {
                 .filter(round -> round.kind() == kind)
                 .allMatch(round -> (round.count("features") & kind.needs()) == kind.needs());
         if (!agreed) {
-            faults.add("the broker does not agree to the features (GAP, and CREDIT for a handler) that " + kind.label()
-                    + " needs");
+            faults.add(who + ": the broker does not agree to the feature "
+                    + (kind == Kind.SOCKET ? "GAP" : "GAP or CREDIT") + ", so it can but close them");
         }
         Map<String, Object> row = stopped(kind);
         if (row.get("outboxMostBytes") instanceof Long most && most > OUTBOX_BYTES) {
