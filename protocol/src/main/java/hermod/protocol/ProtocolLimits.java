@@ -33,7 +33,7 @@ public final class ProtocolLimits {
     public static final int DEVICE_ID_BYTES = 128;
     public static final int TOKEN_BYTES = 8 * 1024;
 
-    /** Topics in one SUBSCRIBE or OPEN. */
+    /** Topics in one SUBSCRIBE, OPEN or REPLACE. */
     public static final int TOPICS_PER_REQUEST = 1_000;
 
     /** Sequence values per (producer, topic) that a broker remembers below the highest it saw. */

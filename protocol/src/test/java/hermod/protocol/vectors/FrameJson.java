@@ -13,6 +13,8 @@ import hermod.protocol.control.wire.Open;
 import hermod.protocol.control.wire.Opened;
 import hermod.protocol.control.wire.Refresh;
 import hermod.protocol.control.wire.Refreshed;
+import hermod.protocol.control.wire.Replace;
+import hermod.protocol.control.wire.Replaced;
 import hermod.protocol.control.wire.Report;
 import hermod.protocol.control.wire.Resume;
 import hermod.protocol.control.wire.Resumed;
@@ -65,6 +67,8 @@ final class FrameJson {
             Map.entry(FrameType.OPENED, Opened.getDefaultInstance()),
             Map.entry(FrameType.RESUME, Resume.getDefaultInstance()),
             Map.entry(FrameType.RESUMED, Resumed.getDefaultInstance()),
+            Map.entry(FrameType.REPLACE, Replace.getDefaultInstance()),
+            Map.entry(FrameType.REPLACED, Replaced.getDefaultInstance()),
             Map.entry(FrameType.REPORT, Report.getDefaultInstance())));
 
     private FrameJson() {}

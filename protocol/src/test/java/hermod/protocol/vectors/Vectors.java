@@ -14,7 +14,7 @@ import tools.jackson.databind.json.JsonMapper;
 /** The test vectors of section 14; their README says what each key means. */
 public final class Vectors {
     private static final List<String> VALID =
-            List.of("handshake", "session", "topics", "publish", "event", "clock", "later");
+            List.of("handshake", "session", "topics", "publish", "event", "clock", "later", "filters");
     private static final JsonMapper JSON = new JsonMapper();
 
     private Vectors() {}
