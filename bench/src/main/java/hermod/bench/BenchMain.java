@@ -3,6 +3,7 @@ package hermod.bench;
 import hermod.bench.compare.CompareCommand;
 import hermod.bench.compare.IdleCommand;
 import hermod.bench.load.BenchFailure;
+import hermod.bench.scenario.Churn;
 import hermod.bench.scenario.Flood;
 import hermod.bench.scenario.Fuzz;
 import hermod.bench.scenario.PingPong;
@@ -66,9 +67,15 @@ public final class BenchMain implements Runnable {
             command.addSubcommand(scenario.name(), ScenarioCommand.commandLine(scenario, List.of(arguments), out, err));
         }
         command.addSubcommand("micro", MicroCommand.commandLine(List.of(arguments), out, err));
+        boolean isChurn = arguments.length > 0
+                && arguments[0].equals("topics")
+                && List.of(arguments).contains(Churn.OPTION);
         command.addSubcommand(
                 "topics",
-                CompareCommand.topics(SourceTree.root(), BrokerProcess.LOAD_RIGHTS, List.of(arguments), out, err));
+                isChurn
+                        ? ScenarioCommand.commandLine(new Churn(), List.of(arguments), out, err)
+                        : CompareCommand.topics(
+                                SourceTree.root(), BrokerProcess.LOAD_RIGHTS, List.of(arguments), out, err));
         command.addSubcommand("idle", IdleCommand.commandLine(SourceTree.root(), out, err));
         command.addSubcommand(
                 "compare",

@@ -7,6 +7,7 @@ import hermod.bench.report.Origin;
 import hermod.bench.report.ResultJson;
 import hermod.bench.report.ResultText;
 import hermod.bench.report.RunResult;
+import hermod.bench.scenario.Churn;
 import hermod.bench.scenario.RunContext;
 import hermod.bench.scenario.Scenario;
 import hermod.bench.scenario.ScenarioOptions;
@@ -56,7 +57,10 @@ final class ScenarioCommand implements Callable<Integer> {
     @Option(names = "--size", paramLabel = "B", description = "Payload bytes, from 24 (default 128).")
     private @Nullable Integer size;
 
-    @Option(names = "--clients", paramLabel = "N", description = "Publishers (rate), or users' clients (trace, fuzz).")
+    @Option(
+            names = "--clients",
+            paramLabel = "N",
+            description = "Publishers (rate), users' clients (trace, fuzz), or readers (topics).")
     private @Nullable Integer clients;
 
     @Option(names = "--subscribers", paramLabel = "N", description = "Subscribers (rate, fanout, slow).")
@@ -68,7 +72,10 @@ final class ScenarioCommand implements Callable<Integer> {
     @Option(names = "--file", paramLabel = "F", description = "Trace to replay, plain or gzip (trace).")
     private @Nullable Path file;
 
-    @Option(names = "--events", paramLabel = "N", description = "Events of the trace, or frames (fuzz).")
+    @Option(
+            names = "--events",
+            paramLabel = "N",
+            description = "Events of the trace, frames (fuzz), or replacements (topics).")
     private @Nullable Integer events;
 
     @Option(names = "--speed", paramLabel = "X", description = "Divide the trace's time by X.")
@@ -102,6 +109,9 @@ final class ScenarioCommand implements Callable<Integer> {
     @Option(names = "--pairs", paramLabel = "N", description = "Interleaved pairs of rounds (slow).")
     private @Nullable Integer pairs;
 
+    @Option(names = Churn.OPTION, description = "Replace subscriptions under load (topics).")
+    private boolean isChurn;
+
     @Option(names = "--json", paramLabel = "FILE", description = "Write the result as JSON; - for stdout.")
     private @Nullable String json;
 
@@ -123,6 +133,9 @@ final class ScenarioCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
+        if (isChurn && !(scenario instanceof Churn)) {
+            throw new BenchFailure(Kind.USAGE, scenario.name() + " has no use for " + Churn.OPTION);
+        }
         ScenarioOptions options = new ScenarioOptions(
                 seconds,
                 rate,

@@ -112,6 +112,8 @@ class BenchMainTest {
                 "slow --stalled 9 --subscribers 9",
                 "slow --clients 3",
                 "flood --stalled 3",
+                "flood --churn",
+                "topics --churn --subscribers 3",
                 "fuzz --server 192.0.2.1:7400",
                 "compare kafka",
                 "compare --peers relay,kafka",
@@ -128,9 +130,10 @@ class BenchMainTest {
                 "rate --server host:99999"
             })
     void anOptionThatMakesNoSenseIsToldInASentence(String line) {
-        String arguments = line.contains("--server") || line.matches("(compare|topics|idle) .*")
-                ? line
-                : line + " --server 127.0.0.1:1";
+        String arguments =
+                line.contains("--server") || line.matches("(compare|topics|idle) .*") && !line.contains("--churn")
+                        ? line
+                        : line + " --server 127.0.0.1:1";
 
         int exitCode = run(arguments.split(" "));
 
