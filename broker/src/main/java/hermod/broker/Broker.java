@@ -80,7 +80,8 @@ public final class Broker implements OperatorView, AutoCloseable {
                 channels,
                 Transport.allocator(),
                 config.topic(),
-                config.transport().payloadLimitBytes());
+                config.transport().payloadLimitBytes(),
+                config.filter().progressIntervalMs());
         SessionGround sessionGround = sessionGround();
         transport =
                 new Transport(config.transport(), io, shardCount, config.shard().spinUs());
@@ -146,6 +147,7 @@ public final class Broker implements OperatorView, AutoCloseable {
     private SessionGround sessionGround() {
         return new SessionGround(
                 config.session(),
+                config.filter(),
                 config.transport().payloadLimitBytes(),
                 config.transport().frameLimitBytes(),
                 config.transport().handshakeTimeoutMs(),
@@ -250,6 +252,7 @@ public final class Broker implements OperatorView, AutoCloseable {
                 view.connectedAtUs(),
                 view.lastPingUs(),
                 view.subscriptions(),
+                view.filters(),
                 view.deliveredCount(),
                 view.publishedCount(),
                 view.outboxBytes(),

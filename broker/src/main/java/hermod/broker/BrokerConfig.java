@@ -3,6 +3,7 @@ package hermod.broker;
 import hermod.broker.admin.AdminConfig;
 import hermod.broker.admission.AdmissionConfig;
 import hermod.broker.config.Setting;
+import hermod.broker.filter.FilterConfig;
 import hermod.broker.metrics.MetricsConfig;
 import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.session.SessionConfig;
@@ -47,6 +48,9 @@ public record BrokerConfig(
 
         @Setting(text = "What one connected client may do, and when it counts as gone.")
         SessionConfig session,
+
+        @Setting(text = "Filters of subscriptions, and how they are replaced.")
+        FilterConfig filter,
 
         @Setting(text = "Threads, and the rings between them.")
         ShardConfig shard,
@@ -93,6 +97,7 @@ public record BrokerConfig(
                 TransportConfig.defaults(),
                 AdmissionConfig.defaults(),
                 SessionConfig.defaults(),
+                FilterConfig.defaults(),
                 ShardConfig.defaults(),
                 OutboxConfig.defaults(),
                 TopicConfig.defaults(),
@@ -111,6 +116,7 @@ public record BrokerConfig(
                 transport,
                 admission,
                 session,
+                filter,
                 shard,
                 outbox,
                 topic,

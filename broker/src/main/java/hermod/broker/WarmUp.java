@@ -85,6 +85,7 @@ final class WarmUp {
                         session.topicsPerConnectionLimitCount(),
                         RATE_MAX,
                         1 << 30),
+                served.filter(),
                 new ShardConfig(
                         served.shard().shardCount(),
                         RING_BYTES,

@@ -3,6 +3,7 @@ package hermod.broker;
 import hermod.broker.admin.AdminConfig;
 import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.TokenMint;
+import hermod.broker.filter.FilterConfig;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.session.SessionConfig;
@@ -45,6 +46,7 @@ public final class BrokerUnderTest implements AutoCloseable {
         private int perUserLimitCount = TransportConfig.defaults().connectionsPerUserLimitCount();
         private int unauthenticatedLimitCount = TransportConfig.defaults().unauthenticatedLimitCount();
         private SessionConfig session = SessionConfig.defaults();
+        private FilterConfig filter = FilterConfig.defaults();
         private OutboxConfig outbox = OutboxConfig.defaults();
         private TopicConfig topic = TopicConfig.defaults();
         private TransportConfig.Io io = TransportConfig.Io.valueOf(System.getProperty("hermod.test.io", "AUTO"));
@@ -92,6 +94,11 @@ public final class BrokerUnderTest implements AutoCloseable {
             return this;
         }
 
+        public Setup filter(FilterConfig config) {
+            filter = config;
+            return this;
+        }
+
         public Setup outbox(OutboxConfig config) {
             outbox = config;
             return this;
@@ -132,6 +139,7 @@ public final class BrokerUnderTest implements AutoCloseable {
                             transport.socketBurstBytes()),
                     defaults.admission(),
                     session,
+                    filter,
                     new ShardConfig(
                             shardCount,
                             ringCapacityBytes,

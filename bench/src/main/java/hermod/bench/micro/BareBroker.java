@@ -5,6 +5,7 @@ import hermod.broker.admission.Identity;
 import hermod.broker.admission.Rights;
 import hermod.broker.admission.Verdict;
 import hermod.broker.dispatch.Dispatch;
+import hermod.broker.filter.FilterConfig;
 import hermod.broker.metrics.ChannelInfo;
 import hermod.broker.metrics.Metrics;
 import hermod.broker.metrics.MetricsConfig;
@@ -86,7 +87,7 @@ public final class BareBroker implements AutoCloseable {
             tasks.add(isShared ? new ConcurrentLinkedQueue<>() : new ArrayDeque<>());
         }
         Dispatch.Ground ground = new Dispatch.Ground(
-                shards, channels, Transport.allocator(), TopicConfig.defaults(), PAYLOAD_LIMIT_BYTES);
+                shards, channels, Transport.allocator(), TopicConfig.defaults(), PAYLOAD_LIMIT_BYTES, 1_000);
         SessionGround sessionGround = sessionGround(channels);
         for (int i = 0; i < shardCount; i++) {
             dispatches[i] = new Dispatch(ground, i, metrics.shard(i));
@@ -104,6 +105,7 @@ public final class BareBroker implements AutoCloseable {
                         defaults.topicsPerConnectionLimitCount(),
                         10_000_000,
                         1 << 30),
+                FilterConfig.defaults(),
                 PAYLOAD_LIMIT_BYTES,
                 FRAME_LIMIT_BYTES,
                 Integer.MAX_VALUE,

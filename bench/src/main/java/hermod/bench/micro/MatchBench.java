@@ -91,7 +91,7 @@ public class MatchBench {
             handleOf[i] = log.topic().handle();
             // As many feeds as fan-out walks on one topic; one on each of the others.
             for (int feeds = i == 0 ? SUBSCRIBERS : 1; feeds > 0; feeds--) {
-                subscriptions.add(handleOf[i], new Feed(outbox, 0, Priority.NORMAL, feeds));
+                subscriptions.add(handleOf[i], new Feed(outbox, handleOf[i], 0, Priority.NORMAL, feeds, 1));
             }
         }
     }

@@ -45,7 +45,7 @@ public class OutboxBench {
 
     public OutboxBench() {
         for (int i = 0; i < RUNS; i++) {
-            feeds[i] = new Feed(outbox, 0, Priority.ofCode(i % Priority.COUNT), 0);
+            feeds[i] = new Feed(outbox, i + 1, 0, Priority.ofCode(i % Priority.COUNT), 0, 1);
         }
     }
 

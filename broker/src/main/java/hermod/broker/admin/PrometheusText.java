@@ -47,6 +47,11 @@ final class PrometheusText {
         counter(channels, "refused", "Events refused.", ChannelStats::refused);
         counter(channels, "expired", "Events whose time to live had passed.", ChannelStats::expired);
         counter(channels, "clamped", "Events whose priority was lowered.", ChannelStats::clamped);
+        counter(
+                channels,
+                "filtered",
+                "Events not sent to a subscriber whose filter does not match.",
+                ChannelStats::filtered);
         latencies(channels);
         head("hermod_channel_goal_p95_seconds", "gauge", "Goal for the 95th percentile from publish to handler.");
         for (ChannelStats one : channels) {

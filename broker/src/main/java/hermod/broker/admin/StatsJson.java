@@ -94,6 +94,7 @@ final class StatsJson {
         out.writeNumberProperty("refused", one.refused());
         out.writeNumberProperty("expired", one.expired());
         out.writeNumberProperty("clamped", one.clamped());
+        out.writeNumberProperty("filtered", one.filtered());
         out.writeName("latencyUs").writeStartObject();
         latency(out, "publishToBroker", one.publishToBroker());
         latency(out, "inBroker", one.inBroker());
@@ -143,6 +144,9 @@ final class StatsJson {
         out.writeName("subscriptions").writeStartArray();
         one.subscriptions().forEach(out::writeString);
         out.writeEndArray();
+        out.writeName("filters").writeStartObject();
+        one.filters().forEach(out::writeStringProperty);
+        out.writeEndObject();
         out.writeNumberProperty("delivered", one.delivered());
         out.writeNumberProperty("published", one.published());
         out.writeNumberProperty("outboxBytes", one.outboxBytes());

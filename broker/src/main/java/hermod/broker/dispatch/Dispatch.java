@@ -1,7 +1,9 @@
 package hermod.broker.dispatch;
 
+import hermod.broker.filter.FeedFilter;
 import hermod.broker.metrics.Counter;
 import hermod.broker.metrics.ShardMetrics;
+import hermod.broker.outbox.Feed;
 import hermod.broker.outbox.FlushList;
 import hermod.broker.shard.RingHandler;
 import hermod.broker.shard.RunsOn;
@@ -50,13 +52,15 @@ public final class Dispatch implements RingHandler {
         final ByteBufAllocator allocator;
         final TopicConfig topicConfig;
         final int payloadLimitBytes;
+        final int progressIntervalMs;
 
         public Ground(
                 Shard[] shards,
                 Channels channels,
                 ByteBufAllocator allocator,
                 TopicConfig topicConfig,
-                int payloadLimitBytes) {
+                int payloadLimitBytes,
+                int progressIntervalMs) {
             this.shards = Arrays.copyOf(shards, shards.length);
             this.dispatches = new Dispatch[shards.length];
             this.chunks = new ChunkTable[shards.length];
@@ -65,6 +69,7 @@ public final class Dispatch implements RingHandler {
             this.allocator = allocator;
             this.topicConfig = topicConfig;
             this.payloadLimitBytes = payloadLimitBytes;
+            this.progressIntervalMs = progressIntervalMs;
         }
     }
 
@@ -78,6 +83,7 @@ public final class Dispatch implements RingHandler {
     private final FlushList flushes = new FlushList();
     private final Outgoing[] outgoing;
     private final TopicDispatcher dispatcher;
+    private final ProgressList progress;
     private final Fanout fanout;
     private final Publisher publisher;
     private final Long2ObjectHashMap<Party> parties = new Long2ObjectHashMap<>();
@@ -101,7 +107,9 @@ public final class Dispatch implements RingHandler {
         Arrays.setAll(outgoing, to -> new Outgoing(ground.shards[to], metrics));
         dispatcher =
                 new TopicDispatcher(shard, topics, deduplication, ground.channels, metrics, outgoing, this::onOverrun);
-        fanout = new Fanout(shard.clock(), metrics, subscriptions, ground.chunks, flushes);
+        progress = new ProgressList(shard.clock(), flushes, ground.allocator, ground.progressIntervalMs);
+        fanout = new Fanout(
+                shard.clock(), metrics, subscriptions, ground.chunks, flushes, new Selection(metrics, progress));
         publisher = new Publisher(shard, metrics, dispatcher, outgoing, this, ground.payloadLimitBytes);
     }
 
@@ -123,6 +131,14 @@ public final class Dispatch implements RingHandler {
 
     public Subscriptions subscriptions() {
         return subscriptions;
+    }
+
+    /** Notes that a feed's filter was set or replaced. */
+    public void noteFilter(Feed feed) {
+        FeedFilter filter = feed.filter();
+        if (filter != null) {
+            progress.note(feed, filter);
+        }
     }
 
     /** Called on the shard's tick. */
@@ -296,6 +312,7 @@ public final class Dispatch implements RingHandler {
             topics.forgetIdle(shard.clock().nowNs());
             metrics.add(Counter.PRODUCERS_FORGOTTEN, deduplication.forgottenCount() - producersForgotten);
             producersForgotten = deduplication.forgottenCount();
+            progress.onTick();
             onTick.run();
         } catch (RuntimeException | AssertionError | OutOfMemoryError defect) {
             onDefect(defect);

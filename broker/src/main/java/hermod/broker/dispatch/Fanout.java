@@ -11,10 +11,7 @@ import hermod.broker.shard.ShardClock;
 import hermod.broker.topic.Chunk;
 import hermod.broker.topic.ChunkTable;
 import hermod.broker.topic.Subscriptions;
-import hermod.protocol.frame.Entry;
-import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.EventFrame;
-import hermod.protocol.frame.FrameHeader;
 import io.netty.buffer.ByteBuf;
 import java.util.ArrayList;
 
@@ -35,6 +32,7 @@ final class Fanout {
     private final Subscriptions subscriptions;
     private final ChunkTable[] chunks;
     private final FlushList flushes;
+    private final Selection selection;
     private final ArrayList<Outbox> full = new ArrayList<>();
     private final ArrayList<Outbox> longOnes = new ArrayList<>();
     private int runsSinceClock;
@@ -44,12 +42,14 @@ final class Fanout {
             ShardMetrics metrics,
             Subscriptions subscriptions,
             ChunkTable[] chunks,
-            FlushList flushes) {
+            FlushList flushes,
+            Selection selection) {
         this.clock = clock;
         this.metrics = metrics;
         this.subscriptions = subscriptions;
         this.chunks = chunks;
         this.flushes = flushes;
+        this.selection = selection;
     }
 
     void onRun(ByteBuf in, int at) {
@@ -77,13 +77,15 @@ final class Fanout {
         int to = in.getIntLE(at + 16);
         int count = in.getIntLE(at + 20);
         long expiresAtUs = in.getLongLE(at + 24);
+        long nextOffset = EventFrame.offset(memory, from) + count;
         for (int i = 0; i < subscribers.count(); i++) {
             Feed feed = subscribers.at(i);
-            if (hasExclusions) {
-                offerWithoutExcluded(feed, memory, from, to, expiresAtUs);
+            if (hasExclusions || feed.filter() != null) {
+                offerSelected(feed, memory, from, to, expiresAtUs);
             } else {
                 offer(feed, memory, from, to, count, expiresAtUs);
             }
+            feed.advanceTo(nextOffset);
         }
     }
 
@@ -106,37 +108,12 @@ final class Fanout {
         longOnes.clear();
     }
 
-    /** The slow way, for a run in which some events leave a device out: what lies between those is offered piece by piece. */
-    private void offerWithoutExcluded(Feed feed, ByteBuf memory, int from, int to, long expiresAtUs) {
-        int pieceFrom = from;
-        int pieceCount = 0;
-        int next = from;
-        while (next < to) {
-            int frameBytes = FrameHeader.frameBytes(memory, next);
-            if (isExcluded(feed, memory, next)) {
-                if (pieceCount > 0) {
-                    offer(feed, memory, pieceFrom, next, pieceCount, expiresAtUs);
-                }
-                pieceFrom = next + frameBytes;
-                pieceCount = 0;
-            } else {
-                pieceCount++;
-            }
-            next += frameBytes;
+    /** The slow way, for a feed with a filter and for a run in which some events leave a device out. */
+    private void offerSelected(Feed feed, ByteBuf memory, int from, int to, long expiresAtUs) {
+        selection.begin(feed, memory, from, to);
+        while (selection.next()) {
+            offer(feed, memory, selection.from(), selection.to(), selection.count(), expiresAtUs);
         }
-        if (pieceCount > 0) {
-            offer(feed, memory, pieceFrom, to, pieceCount, expiresAtUs);
-        }
-    }
-
-    private static boolean isExcluded(Feed feed, ByteBuf memory, int at) {
-        if ((FrameHeader.flags(memory, at) & FrameHeader.FLAG_EXCLUDE_DEVICE) == 0) {
-            return false;
-        }
-        int entryAt = EventFrame.entryAt(memory, at);
-        int valueAt = EventFields.find(
-                memory, entryAt + Entry.FIELDS_AT, Entry.fieldsBytes(memory, entryAt), EventFields.TAG_EXCLUDED_DEVICE);
-        return valueAt >= 0 && memory.getLongLE(valueAt) == feed.device();
     }
 
     private void note(ByteBuf in, int at) {

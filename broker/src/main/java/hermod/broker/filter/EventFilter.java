@@ -24,6 +24,10 @@ public final class EventFilter {
         boolean holds(long bits);
     }
 
+    /** Matches no event: for a subscription that is granted and not in force yet. */
+    public static final EventFilter NOTHING =
+            new EventFilter(Filter.getDefaultInstance(), new KeyTests[0], bits -> false);
+
     private final Filter message;
     private final KeyTests[] keys;
     private final Node root;

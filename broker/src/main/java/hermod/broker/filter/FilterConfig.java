@@ -40,7 +40,14 @@ public record FilterConfig(
                 text =
                         "Least time between two PROGRESS frames of one subscription. They are sent only when its filter passed over events since the last event or PROGRESS. Shorter costs idle subscribers bytes, longer lets them "
                                 + "ask for more again after a reconnect.")
-        int progressIntervalMs) {
+        int progressIntervalMs,
+
+        @Setting(
+                min = 1,
+                max = 10_000,
+                text =
+                        "Requests of one connection (SUBSCRIBE, UNSUBSCRIBE, REPLACE) that may wait for a REPLACE to end, which takes as long as the new topics' homes take to answer. Beyond it they are refused with BACK_PRESSURED.")
+        int waitingChangesLimitCount) {
 
     public FilterConfig {
         if (perConnectionLimitBytes < sizeLimitBytes) {
@@ -50,6 +57,6 @@ public record FilterConfig(
     }
 
     public static FilterConfig defaults() {
-        return new FilterConfig(4_096, 6, 64, 256, 256 * 1024, 1_000);
+        return new FilterConfig(4_096, 6, 64, 256, 256 * 1024, 1_000, 16);
     }
 }

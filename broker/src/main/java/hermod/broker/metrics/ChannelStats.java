@@ -21,6 +21,7 @@ public record ChannelStats(
         long refused,
         long expired,
         long clamped,
+        long filtered,
         LatencySummary publishToBroker,
         LatencySummary inBroker,
         LatencySummary brokerToSocket,

@@ -16,6 +16,7 @@ public enum Counter {
     FRAMES_BAD("Frames that broke the protocol and ended their connection."),
     ERRORS_SENT("Requests refused with ERROR."),
     PUBLISHES_BACK_PRESSURED("Events refused because a ring was full."),
+    SUBSCRIPTIONS_REPLACED("REPLACEs carried out, asked for by clients and by operators."),
     PUBLISHES_RATE_LIMITED("Events refused because their connection published faster than it may."),
     RECORDS_DELAYED(
             "Records between shards that found a ring full and were offered again. Raise the ring capacity when it keeps rising."),

@@ -76,6 +76,7 @@ public final class Metrics {
                 sum(channel, ChannelCounter.REFUSED),
                 sum(channel, ChannelCounter.EXPIRED),
                 sum(channel, ChannelCounter.CLAMPED),
+                sum(channel, ChannelCounter.FILTERED),
                 summary(channel, Stage.PUBLISH_TO_BROKER),
                 summary(channel, Stage.IN_BROKER),
                 socket,

@@ -87,6 +87,10 @@ public final class Outbox {
         isHeldBack = hold;
     }
 
+    public boolean isHeldBack() {
+        return isHeldBack;
+    }
+
     /** Makes an outbox for a connection. */
     public interface Factory {
         Outbox make(Owner owner, FrameSink sink);
@@ -324,6 +328,18 @@ public final class Outbox {
             run = next;
         }
         written = null;
+    }
+
+    /** The lowest offset that waits for a feed that has something waiting. */
+    long firstQueued(Feed feed) {
+        QueuedRun run = heads[feed.lane().code()];
+        while (run != null && run.feed != feed) {
+            run = run.next;
+        }
+        if (run == null) {
+            throw new IllegalStateException("a feed with a tail has nothing queued");
+        }
+        return EventFrame.offset(run.memory, run.from);
     }
 
     /** Forgets what waits for a feed: its subscription is over. */

@@ -1,12 +1,14 @@
 package hermod.broker.session;
 
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Close;
 import hermod.protocol.control.wire.Open;
 import hermod.protocol.control.wire.Refresh;
+import hermod.protocol.control.wire.Replace;
 import hermod.protocol.control.wire.Report;
 import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.Unsubscribe;
@@ -24,6 +26,7 @@ public final class Commands {
         router.register(FrameType.SUBSCRIBE, Commands::subscribe)
                 .register(FrameType.OPEN, Commands::open)
                 .register(FrameType.UNSUBSCRIBE, Commands::unsubscribe)
+                .register(FrameType.REPLACE, Commands::replace)
                 .register(FrameType.REFRESH, Commands::refresh)
                 .register(FrameType.REPORT, Commands::report)
                 .register(FrameType.CLOSE, Commands::close);
@@ -39,30 +42,53 @@ public final class Commands {
     }
 
     private static void subscribe(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {
-        List<String> names = ControlCodec.decode(Subscribe.parser(), in, at).getTopicsList();
-        hold(session, FrameType.SUBSCRIBED, requestId, names);
+        Subscribe asked = ControlCodec.decode(Subscribe.parser(), in, at);
+        List<Wish> wishes = Wish.of(asked.getTopicsList(), asked.getFilteredList());
+        session.inTurn(requestId, false, () -> hold(session, FrameType.SUBSCRIBED, requestId, wishes));
     }
 
     private static void open(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {
         List<String> names = ControlCodec.decode(Open.parser(), in, at).getTopicsList();
-        hold(session, FrameType.OPENED, requestId, names);
+        hold(session, FrameType.OPENED, requestId, Wish.of(names, List.of()));
     }
 
-    private static void hold(Session session, FrameType answer, int requestId, List<String> names) {
-        if (names.size() > ProtocolLimits.TOPICS_PER_REQUEST) {
-            session.error(
-                    requestId,
-                    ErrorCode.BAD_REQUEST,
-                    "too many topics in one request: topics=" + names.size() + ", limit="
-                            + ProtocolLimits.TOPICS_PER_REQUEST);
-            return;
+    private static void hold(Session session, FrameType answer, int requestId, List<Wish> wishes) {
+        if (!isTooMany(session, requestId, wishes)) {
+            session.holdTopics(new TopicRequest(answer, requestId, wishes.size()), wishes);
         }
-        session.holdTopics(new TopicRequest(answer, requestId, names.size()), names);
+    }
+
+    private static boolean isTooMany(Session session, int requestId, List<Wish> wishes) {
+        if (wishes.size() <= ProtocolLimits.TOPICS_PER_REQUEST) {
+            return false;
+        }
+        session.error(
+                requestId,
+                ErrorCode.BAD_REQUEST,
+                "too many topics in one request: topics=" + wishes.size() + ", limit="
+                        + ProtocolLimits.TOPICS_PER_REQUEST);
+        return true;
     }
 
     private static void unsubscribe(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {
-        session.letGo(
-                requestId, ControlCodec.decode(Unsubscribe.parser(), in, at).getHandlesList());
+        List<Integer> handles =
+                ControlCodec.decode(Unsubscribe.parser(), in, at).getHandlesList();
+        session.inTurn(requestId, false, () -> session.letGo(requestId, handles));
+    }
+
+    private static void replace(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {
+        Replace asked = ControlCodec.decode(Replace.parser(), in, at);
+        List<Wish> wishes = Wish.of(asked.getTopicsList(), asked.getFilteredList());
+        if (!session.hasAgreed(Feature.FILTER)) {
+            session.error(requestId, ErrorCode.UNSUPPORTED, "REPLACE was not agreed: feature FILTER");
+        } else if (!isTooMany(session, requestId, wishes)) {
+            String twice = Replacement.namedTwice(wishes);
+            if (twice != null) {
+                session.error(requestId, ErrorCode.BAD_REQUEST, "a topic is named twice: '" + twice + "'");
+            } else {
+                session.inTurn(requestId, true, () -> session.replace(requestId, wishes, asked.getKeepOthers()));
+            }
+        }
     }
 
     private static void refresh(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {

@@ -7,6 +7,9 @@ import hermod.broker.dispatch.Dispatch;
 import hermod.broker.dispatch.Party;
 import hermod.broker.dispatch.PublishView;
 import hermod.broker.dispatch.Publisher;
+import hermod.broker.filter.BadFilterException;
+import hermod.broker.filter.EventFilter;
+import hermod.broker.filter.FeedFilter;
 import hermod.broker.metrics.ChannelCounter;
 import hermod.broker.metrics.Counter;
 import hermod.broker.metrics.ShardMetrics;
@@ -19,13 +22,16 @@ import hermod.broker.topic.Channel;
 import hermod.broker.topic.Topic;
 import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.TopicName;
 import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Close;
+import hermod.protocol.control.wire.Filter;
 import hermod.protocol.control.wire.Hello;
 import hermod.protocol.control.wire.Opened;
+import hermod.protocol.control.wire.Replaced;
 import hermod.protocol.control.wire.Subscribed;
 import hermod.protocol.control.wire.TopicResult;
 import hermod.protocol.control.wire.Unsubscribed;
@@ -37,8 +43,13 @@ import hermod.protocol.frame.FrameType;
 import hermod.protocol.frame.PublishedWriter;
 import io.netty.buffer.ByteBuf;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.agrona.collections.Int2ObjectHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -80,7 +91,11 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         void resume();
     }
 
-    private record PendingTopic(TopicRequest request, int index, String name) {}
+    private record PendingTopic(
+            TopicRequest request,
+            int index,
+            String name,
+            @Nullable EventFilter filter) {}
 
     private final long key;
     private final SessionGround ground;
@@ -116,6 +131,17 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private long lastPingUs;
     private long publishedCount;
     private boolean isRefreshing;
+
+    /** Feature bits both sides have. */
+    private long features;
+
+    /** The replacement of the subscriptions that is under way, and what waits for its end; null and empty mostly. */
+    private @Nullable Replacement replacement;
+
+    private final ArrayDeque<WaitingChange> waiting = new ArrayDeque<>(1);
+
+    /** @param isReplacement whether it must also wait for the SUBSCRIBEs before it. */
+    private record WaitingChange(boolean isReplacement, Runnable change) {}
 
     /** SUBSCRIBEs, and HELLO's wishes, whose answer is not written: no event may come before it. */
     private int unansweredSubscribes;
@@ -371,8 +397,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                         config.publishBytesPerSecond(),
                         dispatch.shard().clock().nowNs());
         state = State.SUBSCRIBING;
-        holdTopics(
-                new TopicRequest(FrameType.WELCOME, 0, wanted.getSubscriptionsCount()), wanted.getSubscriptionsList());
+        features = wanted.getFeatures() & Welcoming.FEATURES;
+        List<Wish> wishes = Wish.of(wanted.getSubscriptionsList(), wanted.getFilteredList());
+        holdTopics(new TopicRequest(FrameType.WELCOME, 0, wishes.size()), wishes);
     }
 
     private @Nullable String takeLimits(Identity who) {
@@ -407,7 +434,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 ground.allocator(),
                 FrameType.WELCOME,
                 helloRequestId,
-                Welcoming.welcome(ground, hello, identity, connectionId(), connectedAtUs, wishes.results())));
+                Welcoming.welcome(ground, hello, identity, features, connectionId(), connectedAtUs, wishes.results())));
         metrics.add(Counter.CONNECTIONS_WELCOMED, 1);
         hello = Welcoming.withoutToken(hello);
         Reader connection = reader;
@@ -422,63 +449,134 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     // ---- holding topics
 
     /** Asks for the topics of a SUBSCRIBE or OPEN; its answer follows when all homes have answered. */
-    void holdTopics(TopicRequest request, List<String> names) {
+    void holdTopics(TopicRequest request, List<Wish> wishes) {
         if (request.asSubscriber()) {
             unansweredSubscribes++;
             outbox.holdBack(true);
         }
-        for (int i = 0; i < names.size(); i++) {
-            holdTopic(request, i, names.get(i));
+        for (int i = 0; i < wishes.size(); i++) {
+            holdTopic(request, i, wishes.get(i));
         }
         answerIfComplete(request);
     }
 
-    private void holdTopic(TopicRequest request, int index, String name) {
-        String fault = TopicName.faultOf(name);
-        if (fault != null) {
-            request.put(index, refusal(name, ErrorCode.BAD_TOPIC_NAME, fault));
+    private void holdTopic(TopicRequest request, int index, Wish wish) {
+        String name = wish.topic();
+        TopicResult refusal = request.asSubscriber()
+                ? refusalOf(wish, wish.filter() == null ? 0 : filterBytes(any -> false))
+                : refusalOf(name, false);
+        if (refusal != null) {
+            request.put(index, refusal);
             return;
         }
-        TopicName topic = TopicName.of(name);
-        Channel channel = ground.channels().of(topic.channel());
-        if (channel == null) {
-            String sentence = "unknown channel '" + topic.channel() + "'; this broker has: "
-                    + ground.channels().names();
-            request.put(index, refusal(name, ErrorCode.UNKNOWN_CHANNEL, sentence));
+        if (held.size() + pending.size() >= topicsLimitCount() && !isHeld(name)) {
+            request.put(index, tooManyHeld(name));
             return;
         }
-        Identity who = identity;
-        if (who == null || !mayHold(request, name)) {
-            String sentence = "the token gives no right to "
-                    + (request.asSubscriber() ? "subscribe to '" : "publish to '") + name + "'";
-            request.put(index, refusal(name, ErrorCode.FORBIDDEN, sentence));
-            return;
-        }
-        int limitCount = topicsLimitCount(who);
-        if (held.size() + pending.size() >= limitCount && !isHeld(name)) {
-            request.put(
-                    index,
-                    refusal(
-                            name,
-                            ErrorCode.TOO_MANY_TOPICS_HELD,
-                            "the connection holds as many topics as it may: limit=" + limitCount));
-            return;
-        }
-        int correlation = ++lastCorrelation;
-        pending.put(correlation, new PendingTopic(request, index, name));
-        dispatch.hold(this, correlation, who.org(), topic, request.asSubscriber());
+        pending.put(lastCorrelation + 1, new PendingTopic(request, index, name, compiled(wish)));
+        ask(name, request.asSubscriber());
     }
 
-    private boolean mayHold(TopicRequest request, String name) {
+    private int ask(String name, boolean asSubscriber) {
+        Identity who = identity;
+        if (who == null) {
+            throw new IllegalStateException("asked for a topic before the token was checked");
+        }
+        dispatch.hold(this, ++lastCorrelation, who.org(), TopicName.of(name), asSubscriber);
+        return lastCorrelation;
+    }
+
+    /** Why a topic can't be held, by its name and the token alone; null if it may. */
+    @Nullable
+    TopicResult refusalOf(String name, boolean asSubscriber) {
+        String fault = TopicName.faultOf(name);
+        if (fault != null) {
+            return refusal(name, ErrorCode.BAD_TOPIC_NAME, fault);
+        }
+        String channel = TopicName.of(name).channel();
+        if (ground.channels().of(channel) == null) {
+            return refusal(
+                    name,
+                    ErrorCode.UNKNOWN_CHANNEL,
+                    "unknown channel '" + channel + "'; this broker has: "
+                            + ground.channels().names());
+        }
+        if (!mayHold(asSubscriber, name)) {
+            return refusal(
+                    name,
+                    ErrorCode.FORBIDDEN,
+                    "the token gives no right to " + (asSubscriber ? "subscribe to '" : "publish to '") + name + "'");
+        }
+        return null;
+    }
+
+    /**
+     * Why a topic can't be subscribed to with its filter; null if it may.
+     *
+     * @param filterBytes of the connection's other filters.
+     */
+    @Nullable
+    TopicResult refusalOf(Wish wish, long filterBytes) {
+        TopicResult refusal = refusalOf(wish.topic(), true);
+        Filter filter = wish.filter();
+        if (refusal != null || filter == null) {
+            return refusal;
+        }
+        if (!Feature.FILTER.isIn(features)) {
+            return refusal(wish.topic(), ErrorCode.UNSUPPORTED, "filters were not agreed in HELLO and WELCOME");
+        }
+        int limitBytes = ground.filters().perConnectionLimitBytes();
+        if (filterBytes + filter.getSerializedSize() > limitBytes) {
+            return refusal(
+                    wish.topic(),
+                    ErrorCode.BAD_FILTER,
+                    "the connection's filters have more bytes than they may: limit=" + limitBytes
+                            + " (filter.per-connection-limit-bytes)");
+        }
+        try {
+            EventFilter.compile(filter, ground.filters());
+            return null;
+        } catch (BadFilterException bad) {
+            return refusal(wish.topic(), ErrorCode.BAD_FILTER, bad.sentence());
+        }
+    }
+
+    /** The filter of a wish that {@link #refusalOf} found good; null for all events. */
+    @Nullable
+    EventFilter compiled(Wish wish) {
+        try {
+            return wish.filter() == null ? null : EventFilter.compile(wish.filter(), ground.filters());
+        } catch (BadFilterException changed) {
+            throw new IllegalStateException("a filter that was found good: " + changed.sentence(), changed);
+        }
+    }
+
+    /** Bytes of the filters of all subscriptions, those that are asked for included, but those of some topics. */
+    long filterBytes(Predicate<String> isLeftOut) {
+        long bytes = 0;
+        for (HeldTopic row : held.values()) {
+            FeedFilter filter = row.feed == null ? null : row.feed.filter();
+            EventFilter current = filter == null ? null : filter.current();
+            if (current != null && !isLeftOut.test(row.topic().name().toString())) {
+                bytes += current.bytes();
+            }
+        }
+        for (PendingTopic each : pending.values()) {
+            bytes += each.filter == null ? 0 : each.filter.bytes();
+        }
+        return bytes;
+    }
+
+    private boolean mayHold(boolean asSubscriber, String name) {
         Identity who = identity;
         return who != null
-                && (request.asSubscriber()
+                && (asSubscriber
                         ? who.rights().maySubscribe(name)
                         : who.rights().mayPublish(name));
     }
 
     /** Asked at the limit only. */
-    private boolean isHeld(String name) {
+    boolean isHeld(String name) {
         for (HeldTopic row : held.values()) {
             if (row.topic().name().toString().equals(name)) {
                 return true;
@@ -487,8 +585,16 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         return false;
     }
 
-    private int topicsLimitCount(Identity who) {
-        return topicsLimitCount(ground.config(), who);
+    int topicsLimitCount() {
+        Identity who = identity;
+        return who == null ? 0 : topicsLimitCount(ground.config(), who);
+    }
+
+    TopicResult tooManyHeld(String name) {
+        return refusal(
+                name,
+                ErrorCode.TOO_MANY_TOPICS_HELD,
+                "the connection holds as many topics as it may: limit=" + topicsLimitCount());
     }
 
     /** Topics a connection of this identity may hold. */
@@ -497,7 +603,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         return who.rights().isService() ? Math.max(limitCount, SERVICE_TOPICS_LIMIT_COUNT) : limitCount;
     }
 
-    private static TopicResult refusal(String name, ErrorCode code, String sentence) {
+    static TopicResult refusal(String name, ErrorCode code, String sentence) {
         return TopicResult.newBuilder()
                 .setTopic(name)
                 .setCode(code.code())
@@ -507,6 +613,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
 
     @Override
     public void onHeld(int correlation, @Nullable Topic topic, long nextOffset, @Nullable ErrorCode refusal) {
+        Replacement replacing = replacement;
+        if (replacing != null && state != State.CLOSED && replacing.onHeld(correlation, topic, nextOffset, refusal)) {
+            return;
+        }
         PendingTopic wanted = pending.remove(correlation);
         if (wanted == null || state == State.CLOSED) {
             if (topic != null) {
@@ -518,27 +628,29 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         if (topic == null) {
             ErrorCode code = refusal == null ? ErrorCode.UNAVAILABLE : refusal;
             request.put(wanted.index, refusal(wanted.name, code, code.meaning()));
-        } else if (!mayHold(request, wanted.name)) {
+        } else if (!mayHold(request.asSubscriber(), wanted.name)) {
             // A REFRESH took the right away while the home was asked.
             dispatch.letGo(topic, request.asSubscriber());
             request.put(wanted.index, refusal(wanted.name, ErrorCode.FORBIDDEN, ErrorCode.FORBIDDEN.meaning()));
         } else {
-            HeldTopic row = hold(topic, request.asSubscriber());
-            request.put(
-                    wanted.index,
-                    TopicResult.newBuilder()
-                            .setTopic(wanted.name)
-                            .setGranted(true)
-                            .setHandle(topic.handle())
-                            .setEpoch(topic.epoch())
-                            .setNextOffset(nextOffset)
-                            .setCanPublish(row.mayPublish)
-                            .build());
+            HeldTopic row = hold(topic, request.asSubscriber(), wanted.filter, nextOffset);
+            request.put(wanted.index, granted(wanted.name, row, nextOffset));
         }
         answerIfComplete(request);
     }
 
-    private HeldTopic hold(Topic topic, boolean asSubscriber) {
+    TopicResult granted(String name, HeldTopic row, long nextOffset) {
+        return TopicResult.newBuilder()
+                .setTopic(name)
+                .setGranted(true)
+                .setHandle(row.topic().handle())
+                .setEpoch(row.topic().epoch())
+                .setNextOffset(nextOffset)
+                .setCanPublish(row.mayPublish)
+                .build();
+    }
+
+    HeldTopic hold(Topic topic, boolean asSubscriber, @Nullable EventFilter filter, long nextOffset) {
         HeldTopic row = held.get(topic.handle());
         if (row == null) {
             row = new HeldTopic(topic);
@@ -551,13 +663,22 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             dispatch.letGo(topic, asSubscriber);
         } else if (asSubscriber) {
             Channel channel = topic.channel();
-            Feed feed = new Feed(outbox, channel.index(), channel.policy().lane(), device);
+            Feed feed = new Feed(
+                    outbox, topic.handle(), channel.index(), channel.policy().lane(), device, nextOffset);
+            feed.filter(feedFilter(filter, nextOffset));
             row.feed = feed;
             dispatch.subscriptions().add(topic.handle(), feed);
         } else {
             row.isOpened = true;
         }
         return row;
+    }
+
+    @Nullable
+    FeedFilter feedFilter(@Nullable EventFilter filter, long nextOffset) {
+        return filter == null
+                ? null
+                : new FeedFilter(filter, nextOffset, dispatch.shard().clock().nowNs());
     }
 
     private void answerIfComplete(TopicRequest request) {
@@ -567,6 +688,11 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         if (request.asSubscriber() && --unansweredSubscribes == 0) {
             outbox.holdBack(false);
         }
+        answerNow(request);
+        runWaiting();
+    }
+
+    private void answerNow(TopicRequest request) {
         switch (request.answer()) {
             case WELCOME -> welcome(request);
             case SUBSCRIBED ->
@@ -599,15 +725,129 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     }
 
     private void letGo(HeldTopic row) {
+        endFeed(row);
+        if (row.isOpened) {
+            dispatch.letGo(row.topic(), false);
+        }
+    }
+
+    private void endFeed(HeldTopic row) {
         Feed feed = row.feed;
         if (feed != null) {
             dispatch.subscriptions().remove(row.topic().handle(), feed);
             outbox.discard(feed);
+            // What is noted of it is not told any more.
+            feed.filter(null);
             dispatch.letGo(row.topic(), true);
         }
-        if (row.isOpened) {
-            dispatch.letGo(row.topic(), false);
+    }
+
+    // ---- replacing all subscriptions
+
+    /**
+     * Changes the subscriptions after the changes before it: at once where no replacement is under way. Answered with BACK_PRESSURED where too many wait.
+     *
+     * @param isReplacement whether it must also wait for the SUBSCRIBEs before it.
+     */
+    void inTurn(int requestId, boolean isReplacement, Runnable change) {
+        if (waiting.size() >= ground.filters().waitingChangesLimitCount()) {
+            error(
+                    requestId,
+                    ErrorCode.BACK_PRESSURED,
+                    "too many changes of subscriptions wait for a REPLACE to end: limit="
+                            + ground.filters().waitingChangesLimitCount());
+            return;
         }
+        waiting.addLast(new WaitingChange(isReplacement, change));
+        runWaiting();
+    }
+
+    private void runWaiting() {
+        WaitingChange next;
+        while (state == State.OPEN
+                && replacement == null
+                && (next = waiting.peekFirst()) != null
+                && !(next.isReplacement && unansweredSubscribes > 0)) {
+            waiting.removeFirst();
+            next.change.run();
+        }
+    }
+
+    /** Replaces the set of subscriptions, as a client asks for it. */
+    void replace(int requestId, List<Wish> wishes, boolean keepsOthers) {
+        begin(new Replacement(this, wishes, keepsOthers, false, answer -> onReplaced(requestId, answer)));
+    }
+
+    /**
+     * The same for an operator or a back-end service; the client is told unasked.
+     *
+     * @param onEnd called on the shard: with what the client was told, or null where that can't be: the client has not agreed to it, is going, or has too many changes waiting.
+     */
+    void replaceUnasked(List<Wish> wishes, boolean keepsOthers, Consumer<@Nullable Replaced> onEnd) {
+        if (state != State.OPEN
+                || !Feature.FILTER.isIn(features)
+                || waiting.size() >= ground.filters().waitingChangesLimitCount()) {
+            onEnd.accept(null);
+            return;
+        }
+        inTurn(
+                0,
+                true,
+                () -> begin(new Replacement(this, wishes, keepsOthers, true, answer -> {
+                    onReplaced(0, answer);
+                    onEnd.accept(answer);
+                })));
+    }
+
+    private void begin(Replacement wanted) {
+        replacement = wanted;
+        wanted.start();
+    }
+
+    private void onReplaced(int requestId, Replaced answer) {
+        replacement = null;
+        metrics.add(Counter.SUBSCRIPTIONS_REPLACED, 1);
+        answer(ControlCodec.encode(ground.allocator(), FrameType.REPLACED, requestId, answer));
+        runWaiting();
+    }
+
+    int askFor(String name) {
+        return ask(name, true);
+    }
+
+    /** Rows that are subscribed to, by their topics' names. */
+    Map<String, HeldTopic> subscribedByName() {
+        Map<String, HeldTopic> rows = new LinkedHashMap<>();
+        for (HeldTopic row : held.values()) {
+            if (row.feed != null) {
+                rows.put(row.topic().name().toString(), row);
+            }
+        }
+        return rows;
+    }
+
+    @Nullable
+    HeldTopic heldOf(int handle) {
+        return held.get(handle);
+    }
+
+    /** Topics held or asked for, subscribed or opened. */
+    int heldCount() {
+        return held.size() + pending.size();
+    }
+
+    /** Ends a subscription; the handle stays where the topic is opened too. */
+    void unsubscribe(HeldTopic row) {
+        endFeed(row);
+        row.feed = null;
+        if (!row.isOpened) {
+            held.remove(row.topic().handle());
+            lastHeld = null;
+        }
+    }
+
+    boolean hasAgreed(Feature feature) {
+        return feature.isIn(features);
     }
 
     // ---- refresh, reports
@@ -750,6 +990,8 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         held.clear();
         lastHeld = null;
         pending.clear();
+        replacement = null;
+        waiting.clear();
         dispatch.remove(this);
         for (String limitKey : takenLimits) {
             ground.limits().giveBack(limitKey);
@@ -864,9 +1106,16 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             return null;
         }
         List<String> topics = new ArrayList<>();
+        Map<String, String> filters = new LinkedHashMap<>();
         for (HeldTopic row : held.values()) {
-            if (row.feed != null) {
+            Feed feed = row.feed;
+            if (feed != null) {
                 topics.add(row.topic().name().toString());
+                FeedFilter filter = feed.filter();
+                EventFilter current = filter == null ? null : filter.current();
+                if (current != null && current != EventFilter.NOTHING) {
+                    filters.put(row.topic().name().toString(), current.toString());
+                }
             }
         }
         return new SessionView(
@@ -878,6 +1127,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 connectedAtUs,
                 lastPingUs,
                 topics,
+                filters,
                 outbox.deliveredCount(),
                 publishedCount,
                 outbox.queuedBytes());

@@ -1,6 +1,7 @@
 package hermod.broker.session;
 
 import hermod.broker.admission.Authenticator;
+import hermod.broker.filter.FilterConfig;
 import hermod.broker.topic.Channels;
 import io.netty.buffer.ByteBufAllocator;
 import java.nio.ByteBuffer;
@@ -17,6 +18,7 @@ import java.security.SecureRandom;
  */
 public record SessionGround(
         SessionConfig config,
+        FilterConfig filters,
         int payloadLimitBytes,
         int frameLimitBytes,
         int handshakeTimeoutMs,

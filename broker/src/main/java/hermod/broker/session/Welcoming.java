@@ -2,6 +2,7 @@ package hermod.broker.session;
 
 import hermod.broker.admission.Identity;
 import hermod.protocol.CloseCode;
+import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.ProtocolVersion;
@@ -20,6 +21,9 @@ import java.util.Locale;
 
 /** What a HELLO must hold and what its WELCOME says. Stateless. */
 final class Welcoming {
+    /** Features this broker has. */
+    static final long FEATURES = Feature.FILTER.bit();
+
     private Welcoming() {}
 
     /** @throws ProtocolException VERSION_NOT_SUPPORTED, FRAME_TOO_LONG or BAD_FRAME. */
@@ -45,7 +49,7 @@ final class Welcoming {
                     CloseCode.BAD_FRAME,
                     "device_id has 1 to " + ProtocolLimits.DEVICE_ID_BYTES + " bytes: bytes=" + deviceBytes);
         }
-        if (hello.getSubscriptionsCount() > ProtocolLimits.TOPICS_PER_REQUEST) {
+        if (hello.getSubscriptionsCount() + hello.getFilteredCount() > ProtocolLimits.TOPICS_PER_REQUEST) {
             throw new ProtocolException(
                     CloseCode.BAD_FRAME, "too many subscriptions in HELLO: limit=" + ProtocolLimits.TOPICS_PER_REQUEST);
         }
@@ -55,6 +59,7 @@ final class Welcoming {
             SessionGround ground,
             Hello hello,
             Identity who,
+            long features,
             String connectionId,
             long nowUs,
             List<TopicResult> subscriptions) {
@@ -62,6 +67,7 @@ final class Welcoming {
         boolean isLimited = !who.rights().isRateUnlimited();
         return Welcome.newBuilder()
                 .setVersion(ProtocolVersion.choose(hello.getMinVersion(), hello.getMaxVersion()))
+                .setFeatures(features)
                 .setConnectionId(connectionId)
                 .setUserId(who.user())
                 .setOrg(who.org())

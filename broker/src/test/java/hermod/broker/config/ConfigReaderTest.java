@@ -262,6 +262,7 @@ class ConfigReaderTest {
                 defaults.transport(),
                 defaults.admission(),
                 defaults.session(),
+                defaults.filter(),
                 defaults.shard(),
                 defaults.outbox(),
                 defaults.topic(),

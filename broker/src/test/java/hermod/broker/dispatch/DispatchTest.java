@@ -77,7 +77,8 @@ class DispatchTest {
         }
 
         Feed subscribe() {
-            Feed feed = new Feed(outbox, 0, topic.channel().policy().lane(), device());
+            Feed feed =
+                    new Feed(outbox, topic.handle(), 0, topic.channel().policy().lane(), device(), nextOffset);
             on.subscriptions().add(topic.handle(), feed);
             return feed;
         }
@@ -222,7 +223,8 @@ class DispatchTest {
                 new Channels(Map.of("chat", ChannelPolicy.defaults())),
                 allocator,
                 TopicConfig.defaults(),
-                1_000_000);
+                1_000_000,
+                1_000);
         for (int i = 0; i < 2; i++) {
             dispatches[i] = new Dispatch(ground, i, metrics.shard(i));
             shards[i].start(tasks.get(i)::addLast, dispatches[i]);

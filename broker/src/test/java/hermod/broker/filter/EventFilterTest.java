@@ -147,7 +147,7 @@ class EventFilterTest {
     @Tag("SE-4")
     @Test
     void aFilterBeyondALimitIsRefusedWithWhatItHasAndTheLimit() {
-        FilterConfig limits = new FilterConfig(100, 3, 5, 10, 100, 1_000);
+        FilterConfig limits = new FilterConfig(100, 3, 5, 10, 100, 1_000, 16);
         assertRefused(
                 limits,
                 Filter.newBuilder().setKey("k").addIn("x".repeat(100)),

@@ -92,6 +92,7 @@ final class MetricsDocument {
             case FRAMES_RECEIVED, FRAMES_BAD, ERRORS_SENT -> "frames";
             case PUBLISHES_BACK_PRESSURED, PUBLISHES_RATE_LIMITED -> "events";
             case RECORDS_DELAYED -> "ring records";
+            case SUBSCRIPTIONS_REPLACED -> "REPLACED frames";
             case OUTCOMES_LOST -> "PUBLISHED frames";
             case PRODUCERS_FORGOTTEN -> "producers";
             case SOCKET_FLUSHES -> "flushes";

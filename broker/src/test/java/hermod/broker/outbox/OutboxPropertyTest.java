@@ -73,7 +73,7 @@ class OutboxPropertyTest {
     private void run(Random random) {
         for (int i = 0; i < FEED_COUNT; i++) {
             Priority lane = Priority.ofCode(random.nextInt(Priority.COUNT));
-            subscriptions.add(new Subscription(i + 1, new Feed(outbox, 0, lane, 1)));
+            subscriptions.add(new Subscription(i + 1, new Feed(outbox, i + 1, 0, lane, 1, 1)));
         }
         for (int step = 0; step < STEP_COUNT; step++) {
             Subscription one = subscriptions.get(random.nextInt(FEED_COUNT));

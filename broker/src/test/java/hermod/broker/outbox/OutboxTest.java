@@ -66,7 +66,7 @@ class OutboxTest {
     }
 
     private Feed feed(Priority lane) {
-        return new Feed(outbox, 0, lane, 1);
+        return new Feed(outbox, 1, 0, lane, 1, 1);
     }
 
     /** Offers one frame as one run. */
@@ -174,7 +174,7 @@ class OutboxTest {
         int perLaneCount = 400;
         for (Priority lane : Priority.values()) {
             Frames topic = topic(lane.code());
-            Feed feed = new Feed(wide, 0, lane, 1);
+            Feed feed = new Feed(wide, 1, 0, lane, 1, 1);
             for (int i = 1; i <= (lane == Priority.URGENT ? 20 : perLaneCount); i++) {
                 offer(feed, topic, i, FRAME_BYTES);
                 // A hole, so that runs stay single.
@@ -308,8 +308,8 @@ class OutboxTest {
         Outbox free = outbox(LIMIT_BYTES, RESERVE_BYTES, 4 * FRAME_BYTES);
         sink.burstBytes = FRAME_BYTES;
         Frames topic = topic(1);
-        Feed feed = new Feed(free, 0, Priority.NORMAL, 1);
-        Feed other = new Feed(free, 0, Priority.NORMAL, 1);
+        Feed feed = new Feed(free, 1, 0, Priority.NORMAL, 1, 1);
+        Feed other = new Feed(free, 1, 0, Priority.NORMAL, 1, 1);
         for (int offset = 1; offset <= 8; offset++) {
             // Two feeds in turn, so that each event is a write of its own.
             offer(offset % 2 == 0 ? feed : other, topic, offset, FRAME_BYTES);
