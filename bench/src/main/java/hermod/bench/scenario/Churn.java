@@ -91,6 +91,7 @@ public final class Churn implements Scenario {
         private final LongAdder refused = new LongAdder();
         private final LongAdder acknowledged = new LongAdder();
         private volatile long published;
+        private int allAnswered;
 
         Run(RunContext context) {
             this.context = context;
@@ -197,7 +198,7 @@ public final class Churn implements Scenario {
                             "%4d s  published %,d  replaced %,d of %,d",
                             TimeUnit.NANOSECONDS.toSeconds(nowNs - startNs),
                             published,
-                            readers.stream().mapToInt(ChurnReader::answered).sum(),
+                            answered(),
                             replacements));
                 }
                 if (nowNs - startNs > TimeUnit.SECONDS.toNanos(seconds + ANSWER_SECONDS)) {
@@ -215,13 +216,19 @@ public final class Churn implements Scenario {
             turnUntil(ANSWER_SECONDS, () -> readers.stream().noneMatch(ChurnReader::isWaiting));
             turnUntil(QUIET_SECONDS, () -> acknowledged.sum() + refused.sum() >= published);
             readers.stream().filter(reader -> !reader.isEnded()).forEach(ChurnReader::replaceByAll);
+            int before = answered();
             turnUntil(ANSWER_SECONDS, () -> readers.stream().noneMatch(ChurnReader::isWaiting));
+            allAnswered = answered() - before; // under no load, so not among those that count
             for (int topic = 0; topic < TOPICS; topic++) {
                 publish(publishers.client(0), topic, published);
             }
             turnUntil(QUIET_SECONDS, () -> acknowledged.sum() + refused.sum() >= published);
             turnUntil(QUIET_SECONDS, this::haveAllTheLast);
             turnUntil(1, () -> false); // what should not come any more
+        }
+
+        private int answered() {
+            return readers.stream().mapToInt(ChurnReader::answered).sum();
         }
 
         private boolean haveAllTheLast() {
@@ -267,7 +274,7 @@ public final class Churn implements Scenario {
             long gaps = 0;
             long announced = 0;
             long progress = 0;
-            int answered = 0;
+            int answered = -allAnswered;
             int ended = 0;
             for (ChurnReader reader : readers) {
                 for (int topic = 0; topic < TOPICS; topic++) {
@@ -296,7 +303,6 @@ public final class Churn implements Scenario {
             extras.put("readers", readerCount);
             extras.put("topics", TOPICS);
             extras.put("targetRate", rate);
-            extras.put("replaceUs", LatencyUs.of(tookNs));
             return new RunResult(
                     "topics",
                     ran,

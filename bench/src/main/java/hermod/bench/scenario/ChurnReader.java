@@ -44,7 +44,7 @@ final class ChurnReader implements AutoCloseable {
     private static final int FRAME_LIMIT_BYTES = 2 * 1024 * 1024;
     private static final int READ_BYTES = 256 * 1024;
     private static final int REQUEST_FIRST = 100;
-    private static final long NEEDED = Feature.GAP.bit() | Feature.CREDIT.bit() | Feature.FILTER.bit();
+    private static final long ASKED = Feature.GAP.bit() | Feature.CREDIT.bit() | Feature.FILTER.bit();
 
     private final int index;
     private final List<String> topics;
@@ -101,7 +101,7 @@ final class ChurnReader implements AutoCloseable {
                 Hello.newBuilder()
                         .setMinVersion(1)
                         .setMaxVersion(1)
-                        .setFeatures(NEEDED)
+                        .setFeatures(ASKED)
                         .setToken(token)
                         .setDeviceId(device)
                         .setPlatform(Platform.PLATFORM_CLI)
@@ -275,13 +275,15 @@ final class ChurnReader implements AutoCloseable {
     }
 
     private void welcome(Welcome welcome) {
-        if ((welcome.getFeatures() & NEEDED) != NEEDED) {
-            end("the broker does not agree to GAP, CREDIT and FILTER");
+        if (!Feature.FILTER.isIn(welcome.getFeatures())) {
+            end("the broker does not agree to the feature FILTER");
             return;
         }
         isWelcome = true;
-        LaterFrames.writeOneNumber(out, FrameType.CREDIT, 0, 1L << 60);
-        flush();
+        if (Feature.CREDIT.isIn(welcome.getFeatures())) {
+            LaterFrames.writeOneNumber(out, FrameType.CREDIT, 0, 1L << 60);
+            flush();
+        }
     }
 
     private void event(int handle, long offset) {
