@@ -15,12 +15,14 @@ import hermod.client.OutgoingEvent;
 import hermod.client.PublishReceipt;
 import hermod.client.ReconnectPolicy;
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Feature;
 import hermod.protocol.Priority;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
@@ -137,12 +139,13 @@ class SdkAcceptanceTest {
 
     @Test
     @Tag("CN-4")
-    void afterALostConnectionTheClientComesBackRenewsItsSubscriptionsAndSaysWhatItMissed() throws Exception {
+    void withoutResumeAClientComesBackRenewsItsSubscriptionsAndSaysWhatItMissed() throws Exception {
         try (CuttingProxy proxy = new CuttingProxy(broker.tcp())) {
             List<ConnectionState> states = Collections.synchronizedList(new ArrayList<>());
             HermodClient bob = broker.client(HermodClient.builder()
                     .server(proxy.address())
                     .token(broker.token("bob"))
+                    .features(Set.of(Feature.CREDIT, Feature.GAP))
                     .reconnect(quick()));
             bob.addStateListener((from, to, why) -> states.add(to));
             bob.connect().join();

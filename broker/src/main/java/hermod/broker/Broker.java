@@ -3,11 +3,14 @@ package hermod.broker;
 import hermod.broker.admin.AdminApi;
 import hermod.broker.admin.BuildVersion;
 import hermod.broker.admin.OperatorView;
+import hermod.broker.admin.SubscriptionsOrder;
+import hermod.broker.admin.SubscriptionsOutcome;
 import hermod.broker.admission.Authenticator;
 import hermod.broker.admission.DevAuthenticator;
 import hermod.broker.admission.JwtAuthenticator;
 import hermod.broker.config.ConfigException;
 import hermod.broker.dispatch.Dispatch;
+import hermod.broker.filter.FilterText;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelInfo;
 import hermod.broker.metrics.ConnectionStats;
@@ -27,6 +30,9 @@ import hermod.broker.topic.TopicLog;
 import hermod.broker.transport.SocketIo;
 import hermod.broker.transport.Transport;
 import hermod.broker.transport.TransportConfig;
+import hermod.protocol.TopicName;
+import hermod.protocol.control.wire.Replaced;
+import hermod.protocol.control.wire.TopicResult;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Clock;
@@ -39,6 +45,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A running broker. Started and closed by one thread; what operators ask may come from any.
@@ -49,6 +57,7 @@ public final class Broker implements OperatorView, AutoCloseable {
     /** How long an operator's question waits for a shard's answer. */
     private static final int ANSWER_TIMEOUT_MS = 2_000;
 
+    private static final Logger LOG = LoggerFactory.getLogger(Broker.class);
     private static final int LISTED_COUNT_MAX = 10_000;
 
     private final BrokerConfig config;
@@ -285,6 +294,63 @@ public final class Broker implements OperatorView, AutoCloseable {
             }
         }
         return found;
+    }
+
+    @Override
+    public List<SubscriptionsOutcome> replaceSubscriptions(SubscriptionsOrder order) {
+        List<SubscriptionsOutcome> outcomes = new ArrayList<>();
+        List<Sessions.Answer> answers = new ArrayList<>();
+        for (int i = 0; i < sessions.size(); i++) {
+            Sessions onShard = sessions.get(i);
+            answers.addAll(ask(
+                    dispatches.get(i),
+                    on -> onShard.replace(order.org(), order.user(), order.topics(), order.keepsOthers()),
+                    List.<Sessions.Answer>of()));
+        }
+        for (Sessions.Answer answer : answers) {
+            outcomes.add(outcomeOf(answer));
+        }
+        LOG.info(
+                "subscriptions replaced by an operator: org={}, user={}, keepOthers={}, topics={}, connections={}, replaced={}, refusals={}",
+                TopicName.shown(order.org()),
+                TopicName.shown(order.user()),
+                order.keepsOthers(),
+                order.topics().stream()
+                        .map(topic -> topic.hasFilter()
+                                ? topic.getTopic() + " where " + TopicName.shown(FilterText.of(topic.getFilter()))
+                                : topic.getTopic())
+                        .toList(),
+                outcomes.size(),
+                outcomes.stream().filter(SubscriptionsOutcome::isReplaced).count(),
+                outcomes.stream().mapToInt(each -> each.refused().size()).sum());
+        return outcomes;
+    }
+
+    private static SubscriptionsOutcome outcomeOf(Sessions.Answer answer) {
+        Replaced told = null;
+        try {
+            told = answer.told().get(ANSWER_TIMEOUT_MS, TimeUnit.MILLISECONDS);
+        } catch (ExecutionException | TimeoutException gone) {
+            LOG.debug("a connection did not answer an operator: id={}", answer.connection());
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        if (told == null) {
+            return new SubscriptionsOutcome(answer.connection(), answer.device(), false, 0, 0, List.of());
+        }
+        List<SubscriptionsOutcome.Refusal> refused = new ArrayList<>();
+        for (TopicResult result : told.getResultsList()) {
+            if (!result.getGranted()) {
+                refused.add(new SubscriptionsOutcome.Refusal(result.getTopic(), result.getCode(), result.getMessage()));
+            }
+        }
+        return new SubscriptionsOutcome(
+                answer.connection(),
+                answer.device(),
+                true,
+                told.getResultsCount() - refused.size(),
+                told.getRemovedCount(),
+                refused);
     }
 
     /** Asks a shard on its own thread and waits a moment for the answer; never called on a shard. */

@@ -297,6 +297,66 @@ class ReplaceEndToEndTest {
         }
     }
 
+    @Test
+    void anOperatorReplacesTheSubscriptionsOfAllConnectionsOfAUserWithinTheirRights() throws Exception {
+        try (BrokerUnderTest broker = BrokerUnderTest.withShards(2)) {
+            FilteringClient one = FilteringClient.of(broker, "ann");
+            FilteringClient two = FilteringClient.of(broker, "ann");
+            FilteringClient bob = FilteringClient.of(broker, "bob");
+            RawClient old = broker.client("ann");
+            RawClient narrow = broker.socket();
+            narrow.connect(RawClient.hello(broker.token("ann", List.of("sub:feed:*")))
+                    .setFeatures(hermod.protocol.Feature.FILTER.bit()));
+            int gone = one.raw().subscribe("chat:gone").getHandle();
+            old.subscribe("chat:gone");
+            bob.raw().subscribe("chat:gone");
+
+            List<hermod.broker.admin.SubscriptionsOutcome> outcomes = broker.broker()
+                    .replaceSubscriptions(new hermod.broker.admin.SubscriptionsOrder(
+                            "acme",
+                            "ann",
+                            List.of(
+                                    filtered("feed:a", "a = 1"),
+                                    FilteredTopic.newBuilder()
+                                            .setTopic("chat:b")
+                                            .build()),
+                            false));
+
+            assertThat(outcomes).hasSize(4);
+            assertThat(outcomes).filteredOn(each -> each.isReplaced()).hasSize(3);
+            assertThat(outcomes)
+                    .flatExtracting(each -> each.refused())
+                    .extracting(each -> each.topic() + " " + each.code())
+                    .containsExactly("chat:b " + ErrorCode.FORBIDDEN.code());
+            ByteBuf frame = one.raw().read(FrameType.REPLACED);
+            assertThat(FrameHeader.requestId(frame, 0)).isZero();
+            Replaced told = Replaced.parseFrom(RawClient.body(frame));
+            assertThat(told.getResults(0).getFilter())
+                    .isEqualTo(filtered("feed:a", "a = 1").getFilter());
+            assertThat(told.getResults(1).hasFilter()).isFalse();
+            assertThat(told.getRemovedList())
+                    .extracting(RemovedTopic::getHandle)
+                    .containsExactly(gone);
+            two.raw().read(FrameType.REPLACED);
+            assertThat(Replaced.parseFrom(RawClient.body(narrow.read(FrameType.REPLACED)))
+                            .getResultsList())
+                    .extracting(TopicResult::getGranted)
+                    .containsExactly(true, false);
+            RawClient publisher = broker.client("publisher");
+            int toA = publisher.open("feed:a").getHandle();
+            int toGone = publisher.open("chat:gone").getHandle();
+            publish(publisher, toGone, 1, "gone");
+            publish(publisher, toA, 2, "no", "a", "2");
+            publish(publisher, toA, 3, "yes", "a", "1");
+            assertThat(one.raw().readEvent().text()).isEqualTo("yes");
+            assertThat(two.raw().readEvent().text()).isEqualTo("yes");
+            assertThat(narrow.readEvent().text()).isEqualTo("yes");
+            // Who can't be told, and others, keep what they had.
+            assertThat(old.readEvent().text()).isEqualTo("gone");
+            assertThat(bob.raw().readEvent().text()).isEqualTo("gone");
+        }
+    }
+
     /** What the client knows of one topic: its offsets, and from which offset on which filter (null: unsubscribed). */
     private static final class Stream {
         final List<Long> seen = new ArrayList<>();

@@ -5,16 +5,19 @@ import hermod.client.internal.ServerAddress;
 import hermod.client.internal.Session;
 import hermod.client.internal.Settings;
 import hermod.client.internal.WallClock;
+import hermod.protocol.Feature;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.TopicName;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -27,8 +30,8 @@ import org.jspecify.annotations.Nullable;
  * A connection to a Hermod broker that heals itself: publishes and subscribes.
  *
  * <p>Any thread; no method waits but {@link #close}. What is published or subscribed while there is no connection waits for one, within bounds. After a lost
- * connection the client subscribes again, tells listeners what they may have missed, and sends again what was not acknowledged; the broker recognises what it
- * had already.
+ * connection the client resumes each topic behind the last event it has received, tells listeners of what can no longer be had, and sends again what was not
+ * acknowledged; the broker recognises what it had already.
  */
 public final class HermodClient implements AutoCloseable {
     private static final Duration CLOSE_WAIT_MAX = Duration.ofSeconds(10);
@@ -56,7 +59,9 @@ public final class HermodClient implements AutoCloseable {
      * Publishes an event. Events of one thread to one topic keep their order.
      *
      * @return the broker's receipt, or a {@link HermodException}: {@code BACK_PRESSURED} where too much is published and not acknowledged,
-     *     {@code PAYLOAD_TOO_LARGE} without sending it, otherwise the broker's refusal. The client repeats nothing that was refused.
+     *     {@code PAYLOAD_TOO_LARGE} without sending it, otherwise the broker's refusal, with {@link HermodException#retryAfter}. The client repeats only what the
+     *     broker back-pressured, after the time it says and before anything later of the topic, {@link Builder#publishRetries} times; not where the broker has
+     *     accepted a later one, because that would change the order.
      * @throws IllegalArgumentException for a topic name that breaks the rules.
      */
     public CompletableFuture<PublishReceipt> publish(String topic, OutgoingEvent event) {
@@ -120,6 +125,14 @@ public final class HermodClient implements AutoCloseable {
         return session.stats();
     }
 
+    /**
+     * Whether listeners are so far behind that the broker soon has to wait with LOW to HIGH: at least half of the receive credit, or of what else may be queued,
+     * is not handled yet. The broker then lets low tiers go, or sends only the newest.
+     */
+    public boolean isHandlerBehind() {
+        return stats().handlerBehind();
+    }
+
     /** The network is gone: the connection is dropped, and not tried again before {@link #networkBack} but once every longest wait. */
     public void networkLost() {
         session.networkLost();
@@ -160,6 +173,11 @@ public final class HermodClient implements AutoCloseable {
     /** A client's configuration; each setter throws {@link IllegalArgumentException} for a value out of range. One thread at a time. */
     public static final class Builder {
         private static final int APP_VERSION_BYTES = 128;
+        private static final long CREDIT_BYTES_MIN = 1024;
+        private static final long CREDIT_BYTES_MAX = 1L << 30;
+
+        /** What this client has, and may be agreed with a broker. */
+        private static final Set<Feature> FEATURES = EnumSet.of(Feature.CREDIT, Feature.RESUME, Feature.GAP);
 
         private final List<ServerAddress> servers = new ArrayList<>();
         private @Nullable String token;
@@ -180,12 +198,16 @@ public final class HermodClient implements AutoCloseable {
         private long pendingBytesMax = 16L * 1024 * 1024;
         private int queuedEventsMax = 10_000;
         private long queuedBytesMax = 8L * 1024 * 1024;
+        private long receiveCreditBytes = 256 * 1024;
+        private Set<Feature> features = FEATURES;
+        private int publishRetries = 5;
 
         private Builder() {}
 
         /**
          * Takes over what these variables say, and leaves the rest: {@code HERMOD_SERVER} (several separated by commas), {@code HERMOD_TOKEN},
-         * {@code HERMOD_DEVICE_ID}, {@code HERMOD_PLATFORM}, {@code HERMOD_APP_VERSION}, {@code HERMOD_REQUEST_TIMEOUT_MS}.
+         * {@code HERMOD_DEVICE_ID}, {@code HERMOD_PLATFORM}, {@code HERMOD_APP_VERSION}, {@code HERMOD_REQUEST_TIMEOUT_MS},
+         * {@code HERMOD_RECEIVE_CREDIT_BYTES}.
          *
          * @param variables for example {@code System.getenv()}.
          */
@@ -198,6 +220,8 @@ public final class HermodClient implements AutoCloseable {
             Optional.ofNullable(variables.get("HERMOD_APP_VERSION")).ifPresent(this::appVersion);
             Optional.ofNullable(variables.get("HERMOD_REQUEST_TIMEOUT_MS"))
                     .ifPresent(ms -> requestTimeout(Duration.ofMillis(Long.parseLong(ms))));
+            Optional.ofNullable(variables.get("HERMOD_RECEIVE_CREDIT_BYTES"))
+                    .ifPresent(bytes -> receiveCredit(Long.parseLong(bytes)));
             return this;
         }
 
@@ -305,6 +329,12 @@ public final class HermodClient implements AutoCloseable {
             return this;
         }
 
+        /** How often a publish that the broker refuses with BACK_PRESSURED is sent again before it fails; 0 to 100, 5 by default. */
+        public Builder publishRetries(int times) {
+            publishRetries = (int) checked("publish retries", times, 0, 100);
+            return this;
+        }
+
         /** Events published and not acknowledged, sent or waiting, at most; beyond it publishing fails with BACK_PRESSURED. 10,000 and 16 MiB by default. */
         public Builder pendingPublishes(int events, long bytes) {
             pendingEventsMax = (int) checked("pending publishes", events, 1, Integer.MAX_VALUE / 2);
@@ -312,10 +342,33 @@ public final class HermodClient implements AutoCloseable {
             return this;
         }
 
-        /** Events received and not handled at most; beyond it the socket is not read until half of it is handled. 10,000 and 8 MiB by default. */
+        /**
+         * Events received and not handled at most that are not under {@link #receiveCredit}: URGENT, and all where the broker has no credit; beyond it the socket
+         * is not read until half of it is handled. 10,000 and 8 MiB by default.
+         */
         public Builder queuedEvents(int events, long bytes) {
             queuedEventsMax = (int) checked("queued events", events, 1, Integer.MAX_VALUE / 2);
             queuedBytesMax = checked("queued bytes", bytes, 1, Long.MAX_VALUE / 2);
+            return this;
+        }
+
+        /**
+         * Bytes of whole EVENT frames of LOW to HIGH that may be on their way to this client and in its queues at a time; 1 KiB to 1 GiB, 256 KiB by default. As
+         * listeners handle events, the broker is granted more. All topics share it: a listener that blocks ends up holding all of it, and then nothing but URGENT
+         * comes, until it goes on. A larger window gives listeners longer to recover and a fast connection over a long way more in the air; a smaller one leaves
+         * more of the decision what comes next to the broker.
+         */
+        public Builder receiveCredit(long bytes) {
+            receiveCreditBytes = checked("receive credit", bytes, CREDIT_BYTES_MIN, CREDIT_BYTES_MAX);
+            return this;
+        }
+
+        /** Offers only these of the protocol's optional parts, for tests of what happens without the others; by default all that this client has. */
+        public Builder features(Set<Feature> offered) {
+            if (!FEATURES.containsAll(offered)) {
+                throw new IllegalArgumentException("features must be among " + FEATURES + ": features=" + offered);
+            }
+            features = Set.copyOf(offered);
             return this;
         }
 
@@ -353,7 +406,10 @@ public final class HermodClient implements AutoCloseable {
                     pendingEventsMax,
                     pendingBytesMax,
                     queuedEventsMax,
-                    queuedBytesMax);
+                    queuedBytesMax,
+                    features.stream().mapToLong(Feature::bit).reduce(0, (all, bit) -> all | bit),
+                    receiveCreditBytes,
+                    publishRetries);
         }
 
         private static Duration checked(String what, Duration duration) {

@@ -16,6 +16,7 @@ import hermod.broker.topic.ChunkTable;
 import hermod.broker.topic.Deduplication;
 import hermod.broker.topic.HandleTable;
 import hermod.broker.topic.HomeTopics;
+import hermod.broker.topic.ReplayBudget;
 import hermod.broker.topic.Subscriptions;
 import hermod.broker.topic.Topic;
 import hermod.broker.topic.TopicConfig;
@@ -63,6 +64,7 @@ public class MatchBench {
                     Transport.allocator(),
                     new ChunkTable(),
                     TopicConfig.defaults().chunkBytes()),
+            new ReplayBudget(TopicConfig.defaults(), 1),
             deduplication);
     private int[] handleOf = {};
     private int next;

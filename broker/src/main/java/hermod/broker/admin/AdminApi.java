@@ -23,7 +23,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The operators' HTTP port: health, metrics and figures to read. Loopback only, GET only.
+ * The operators' HTTP port: health, metrics and figures to read. Loopback only.
  *
  * <pre>
  *  /health                        200 while the process answers
@@ -31,10 +31,12 @@ import org.slf4j.LoggerFactory;
  *  /metrics                       Prometheus text
  *  /api/v1/stats?channel=&topic=  JSON; topic=NAME or topic=* adds topicStats
  *  /api/v1/connections            JSON
+ *
+ *  POST /api/v1/subscriptions     replaces those of a user; the body is {"org", "user", "topics": [{"topic", "filter"}], "keepOthers"}
  * </pre>
  *
  * <p>It has no login, so it must not answer a web page: a Host that is not a loopback name is refused, which ends DNS rebinding, and no answer carries a
- * CORS header. Connections, threads, headers and times are bounded; at the bound a connection is closed.
+ * CORS header. A POST must carry {@value #OPERATOR_HEADER} and no Origin: a page can't send that header without asking first, and is not answered when it does. Connections, threads, headers and times are bounded; at the bound a connection is closed.
  */
 public final class AdminApi implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(AdminApi.class);
@@ -54,6 +56,12 @@ public final class AdminApi implements AutoCloseable {
             Pattern.compile("(127\\.0\\.0\\.1|localhost|\\[::1])(:[0-9]{1,5})?", Pattern.CASE_INSENSITIVE);
     private static final String JSON = "application/json; charset=utf-8";
     private static final String TEXT = "text/plain; charset=utf-8";
+
+    /** What makes a POST an operator's. */
+    static final String OPERATOR_HEADER = "Hermod-Operator";
+
+    private static final String SUBSCRIPTIONS = "/api/v1/subscriptions";
+    private static final int BODY_BYTES_MAX = 64 * 1024;
 
     private record Answer(int status, String contentType, byte[] body) {}
 
@@ -144,16 +152,20 @@ public final class AdminApi implements AutoCloseable {
         }
     }
 
-    private Answer answer(HttpExchange exchange) {
+    private Answer answer(HttpExchange exchange) throws IOException {
         List<String> hosts = exchange.getRequestHeaders().get("Host");
         if (hosts == null
                 || hosts.size() != 1
                 || !LOOPBACK.matcher(hosts.get(0)).matches()) {
             return error(403, "The Host header must name a loopback address.");
         }
-        if (!exchange.getRequestMethod().equals("GET")) {
-            exchange.getResponseHeaders().set("Allow", "GET");
-            return error(405, "Only GET is answered here.");
+        boolean isSubscriptions = SUBSCRIPTIONS.equals(exchange.getRequestURI().getPath());
+        if (isSubscriptions && exchange.getRequestMethod().equals("POST")) {
+            return replaceSubscriptions(exchange);
+        }
+        if (!exchange.getRequestMethod().equals("GET") || isSubscriptions) {
+            exchange.getResponseHeaders().set("Allow", isSubscriptions ? "POST" : "GET");
+            return error(405, isSubscriptions ? "Only POST is answered here." : "Only GET is answered here.");
         }
         String query = exchange.getRequestURI().getRawQuery();
         if (query != null && query.length() > QUERY_CHARS_MAX) {
@@ -180,6 +192,23 @@ public final class AdminApi implements AutoCloseable {
             }
             default -> error(404, "There is nothing here.");
         };
+    }
+
+    private Answer replaceSubscriptions(HttpExchange exchange) throws IOException {
+        if (!exchange.getRequestHeaders().containsKey(OPERATOR_HEADER)
+                || exchange.getRequestHeaders().containsKey("Origin")) {
+            return error(403, "A change needs the header " + OPERATOR_HEADER + ", and no page may ask for it.");
+        }
+        byte[] body = exchange.getRequestBody().readNBytes(BODY_BYTES_MAX + 1);
+        if (body.length > BODY_BYTES_MAX) {
+            return error(413, "The body is longer than " + BODY_BYTES_MAX + " bytes.");
+        }
+        try {
+            SubscriptionsOrder order = SubscriptionsOrder.parse(body);
+            return new Answer(200, JSON, StatsJson.subscriptions(view.replaceSubscriptions(order)));
+        } catch (IllegalArgumentException wrong) {
+            return error(400, String.valueOf(wrong.getMessage()));
+        }
     }
 
     private Answer stats(String query) {

@@ -24,11 +24,24 @@ final class AdminClient {
      * @throws CliException NO_BROKER if nothing answers, FAILED if something else does than a broker.
      */
     byte[] get(String path) {
+        return ask("GET", path, "", new byte[0]);
+    }
+
+    /** Asks for a change; otherwise as {@link #get}. */
+    byte[] post(String path, byte[] json) {
+        String headers = AdminApi.OPERATOR_HEADER + ": cli\r\nContent-Type: application/json\r\nContent-Length: "
+                + json.length + "\r\n";
+        return ask("POST", path, headers, json);
+    }
+
+    private byte[] ask(String method, String path, String headers, byte[] sent) {
         try (Socket socket = new Socket()) {
             socket.connect(new InetSocketAddress(address.connectHost(), address.port()), CONNECT_TIMEOUT_MS);
             socket.setSoTimeout(READ_TIMEOUT_MS);
-            String request = "GET " + path + " HTTP/1.1\r\nHost: " + address + "\r\nConnection: close\r\n\r\n";
+            String request = method + " " + path + " HTTP/1.1\r\nHost: " + address + "\r\n" + headers
+                    + "Connection: close\r\n\r\n";
             socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
+            socket.getOutputStream().write(sent);
             return body(socket.getInputStream());
         } catch (IOException | IllegalArgumentException unreachable) {
             throw new CliException(

@@ -72,6 +72,35 @@ final class StatsJson {
         return bytes.toByteArray();
     }
 
+    static byte[] subscriptions(List<SubscriptionsOutcome> outcomes) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (JsonGenerator out = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
+            out.writeStartObject();
+            out.writeName("connections").writeStartArray();
+            for (SubscriptionsOutcome each : outcomes) {
+                out.writeStartObject();
+                out.writeStringProperty("id", each.connection());
+                out.writeStringProperty("device", each.device());
+                out.writeBooleanProperty("replaced", each.isReplaced());
+                out.writeNumberProperty("granted", each.granted());
+                out.writeNumberProperty("removed", each.removed());
+                out.writeName("refused").writeStartArray();
+                for (SubscriptionsOutcome.Refusal refusal : each.refused()) {
+                    out.writeStartObject();
+                    out.writeStringProperty("topic", refusal.topic());
+                    out.writeNumberProperty("code", refusal.code());
+                    out.writeStringProperty("message", refusal.sentence());
+                    out.writeEndObject();
+                }
+                out.writeEndArray();
+                out.writeEndObject();
+            }
+            out.writeEndArray();
+            out.writeEndObject();
+        }
+        return bytes.toByteArray();
+    }
+
     /** An object of one text. */
     static byte[] message(String key, String text) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();

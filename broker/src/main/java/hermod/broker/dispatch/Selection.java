@@ -85,6 +85,11 @@ final class Selection {
         return false;
     }
 
+    /** A piece did not fit: the events from it on will be looked at again. */
+    void abandon() {
+        forget();
+    }
+
     /** Index of the piece's first byte. */
     int from() {
         return pieceFrom;
@@ -147,6 +152,10 @@ final class Selection {
             }
             progress.note(walked, wanted);
         }
+        forget();
+    }
+
+    private void forget() {
         feed = null;
         filter = null;
         memory = Unpooled.EMPTY_BUFFER;

@@ -1,5 +1,6 @@
 package hermod.broker.session;
 
+import com.google.protobuf.ByteString;
 import hermod.broker.admission.Identity;
 import hermod.protocol.CloseCode;
 import hermod.protocol.Feature;
@@ -21,8 +22,8 @@ import java.util.Locale;
 
 /** What a HELLO must hold and what its WELCOME says. Stateless. */
 final class Welcoming {
-    /** Features this broker has. */
-    static final long FEATURES = Feature.FILTER.bit();
+    /** What this broker agrees to. */
+    static final long FEATURES = Feature.CREDIT.bit() | Feature.RESUME.bit() | Feature.GAP.bit() | Feature.FILTER.bit();
 
     private Welcoming() {}
 
@@ -62,12 +63,14 @@ final class Welcoming {
             long features,
             String connectionId,
             long nowUs,
-            List<TopicResult> subscriptions) {
+            List<TopicResult> subscriptions,
+            ByteString resumeToken) {
         SessionConfig config = ground.config();
         boolean isLimited = !who.rights().isRateUnlimited();
         return Welcome.newBuilder()
                 .setVersion(ProtocolVersion.choose(hello.getMinVersion(), hello.getMaxVersion()))
                 .setFeatures(features)
+                .setResumeToken(resumeToken)
                 .setConnectionId(connectionId)
                 .setUserId(who.user())
                 .setOrg(who.org())

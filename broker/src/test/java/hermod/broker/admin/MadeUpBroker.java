@@ -8,11 +8,13 @@ import hermod.broker.metrics.TopicStats;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** What an operator sees of a broker that is not there. */
 final class MadeUpBroker implements OperatorView {
     volatile boolean ready = true;
     volatile boolean defect;
+    volatile @Nullable SubscriptionsOrder lastOrder;
 
     @Override
     public BrokerStats stats() {
@@ -73,6 +75,20 @@ final class MadeUpBroker implements OperatorView {
     @Override
     public List<TopicStats> topics(String org, String topic) {
         return List.of(new TopicStats(org.isEmpty() ? "acme" : org, topic.isEmpty() ? "all:topics" : topic, 17, 5, 2));
+    }
+
+    @Override
+    public List<SubscriptionsOutcome> replaceSubscriptions(SubscriptionsOrder order) {
+        lastOrder = order;
+        return List.of(
+                new SubscriptionsOutcome(
+                        "c1",
+                        "phone",
+                        true,
+                        order.topics().size() - 1,
+                        4,
+                        List.of(new SubscriptionsOutcome.Refusal("feed:secret", 1005, "no right"))),
+                new SubscriptionsOutcome("c2", "old\u001b[31m", false, 0, 0, List.of()));
     }
 
     @Override

@@ -1,8 +1,12 @@
 package hermod.client.internal;
 
+import hermod.client.Gap;
+import hermod.client.GapReason;
 import hermod.client.HermodException;
 import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Feature;
+import hermod.protocol.Priority;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Close;
@@ -15,6 +19,7 @@ import hermod.protocol.frame.EventFrame;
 import hermod.protocol.frame.FrameCheck;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
+import hermod.protocol.frame.LaterFrames;
 import io.netty.buffer.ByteBuf;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,13 +32,15 @@ final class FrameRouter {
     private final Topics topics;
     private final Publications publications;
     private final DeliveryBudget budget;
+    private final Credit credit;
     private long reportsRefused;
 
-    FrameRouter(Session session, Topics topics, Publications publications, DeliveryBudget budget) {
+    FrameRouter(Session session, Topics topics, Publications publications, DeliveryBudget budget, Credit credit) {
         this.session = session;
         this.topics = topics;
         this.publications = publications;
         this.budget = budget;
+        this.credit = credit;
     }
 
     long reportsRefused() {
@@ -69,9 +76,10 @@ final class FrameRouter {
                         connection,
                         requestId,
                         ControlCodec.decode(hermod.protocol.control.wire.Error.parser(), in, at));
-            case SUBSCRIBED, OPENED, REFRESHED -> connection.requests().onAnswer(type, requestId, in, at);
+            case SUBSCRIBED, OPENED, REFRESHED, RESUMED -> connection.requests().onAnswer(type, requestId, in, at);
             case UNSUBSCRIBED -> onUnsubscribed(connection, requestId, in, at);
-            default -> LOG.debug("frame of a feature that was not agreed is skipped: type={}", type);
+            case GAP, GAP_CLOSED, PROGRESS -> onWordOfOffsets(connection, type, in, at);
+            default -> throw new ProtocolException(CloseCode.BAD_FRAME, "frame was not agreed: type=" + type);
         }
     }
 
@@ -93,6 +101,12 @@ final class FrameRouter {
 
     private void onEvent(Connection connection, ByteBuf in, int at) throws ProtocolException {
         EventFrame.check(in, at);
+        int creditBytes = 0;
+        if (connection.has(Feature.CREDIT) && FrameHeader.priority(in, at) != Priority.URGENT) {
+            creditBytes = FrameHeader.frameBytes(in, at);
+            // Before anything is dropped: the broker has counted it.
+            credit.onFrame(creditBytes);
+        }
         Topic topic = topics.ofHandle(FrameHeader.handle(in, at));
         if (topic == null || !topic.isSubscribed) {
             // On its way while we were leaving the topic.
@@ -108,12 +122,54 @@ final class FrameRouter {
             return;
         }
         checkFields(in, EventFrame.entryAt(in, at));
-        ReceivedEvent event = ReceivedEvent.of(topic.name, topic.epoch, connection.number(), receivedAtUs, in, at);
-        if (budget.add(event.bytes())) {
+        deliver(
+                connection,
+                topic,
+                ReceivedEvent.of(topic.name, topic.epoch, connection.number(), creditBytes, receivedAtUs, in, at));
+    }
+
+    private void deliver(Connection connection, Topic topic, Letter letter) {
+        if (budget.add(letter)) {
             connection.pauseReading();
             budget.recheck();
         }
-        topic.mailbox.offer(event);
+        topic.mailbox.offer(letter);
+    }
+
+    /** GAP, GAP_CLOSED or PROGRESS. */
+    private void onWordOfOffsets(Connection connection, FrameType type, ByteBuf in, int at) throws ProtocolException {
+        boolean isGap = type == FrameType.GAP;
+        boolean isProgress = type == FrameType.PROGRESS;
+        if (!isProgress && !connection.has(Feature.GAP)) {
+            throw new ProtocolException(CloseCode.BAD_FRAME, "frame was not agreed: type=" + type);
+        }
+        int bodyBytes = isGap ? LaterFrames.GAP_BODY_BYTES : LaterFrames.GAP_CLOSED_BODY_BYTES;
+        FrameCheck.bodyIs(isProgress ? LaterFrames.ONE_NUMBER_BODY_BYTES : bodyBytes, in, at);
+        Topic topic = topics.ofHandle(FrameHeader.handle(in, at));
+        if (topic == null || !topic.isSubscribed) {
+            return;
+        }
+        long first = LaterFrames.first(in, at);
+        if (isProgress) {
+            topic.onProgress(first);
+            return;
+        }
+        long last = LaterFrames.last(in, at);
+        if (first < 1 || last < first) {
+            throw new ProtocolException(CloseCode.BAD_FRAME, "gap of no range: from=" + first + ", to=" + last);
+        }
+        if (isGap) {
+            boolean isFillComing = LaterFrames.isFillComing(in, at);
+            topic.onGap(first, last, isFillComing);
+            GapReason reason = GapReason.ofCode(LaterFrames.gapReason(in, at));
+            Gap gap = new Gap(topic.name, topic.epoch, first, last, reason, isFillComing);
+            topic.meter.onGap(gap.missedAtMost());
+            deliver(connection, topic, topic.mailbox.word(listener -> listener.onGap(gap)));
+        } else {
+            topic.onProgress(last);
+            topic.meter.onGapClosed();
+            deliver(connection, topic, topic.mailbox.word(listener -> listener.onGapClosed(topic.name, first, last)));
+        }
     }
 
     private static void checkFields(ByteBuf in, int entryAt) throws ProtocolException {

@@ -10,6 +10,7 @@ import hermod.client.HermodException;
 import hermod.client.PublishReceipt;
 import hermod.client.Subscription;
 import hermod.protocol.CloseCode;
+import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolVersion;
 import hermod.protocol.TopicName;
@@ -58,6 +59,7 @@ public final class Session {
     private final Standing standing;
     private final ChannelMeters meters = new ChannelMeters();
     private final ListenerFaults faults = new ListenerFaults();
+    private final Credit credit;
     private final DeliveryBudget budget;
     private final Publications publications;
     private final Topics topics;
@@ -84,6 +86,7 @@ public final class Session {
     private boolean isOffline;
     private boolean isClosing;
     private boolean isSettlingSoon;
+    private boolean isRetryingLater;
 
     public Session(Settings settings, ClientThreads threads) {
         this.settings = settings;
@@ -92,15 +95,18 @@ public final class Session {
         tick = threads.tickOf(loop);
         completions = new Completions(threads.completions());
         standing = new Standing(completions, clock, roundTrips);
+        long creditBytes = Feature.CREDIT.isIn(settings.features()) ? settings.receiveCreditBytes() : 0;
+        credit = new Credit(creditBytes, () -> execute(this::settle));
         budget = new DeliveryBudget(
                 settings.queuedEventsMax(),
                 settings.queuedBytesMax(),
+                credit,
                 () -> execute(this::onRoom),
                 () -> execute(this::onHandled));
         publications = new Publications(settings, completions, () -> loop.execute(this::onPublishes));
         topics = new Topics(
                 publications, completions, this::newTopic, (topic, hold) -> new TopicSubscription(this, topic, hold));
-        router = new FrameRouter(this, topics, publications, budget);
+        router = new FrameRouter(this, topics, publications, budget, credit);
         tokens = new Tokens(settings, threads.lookups(), RANDOM);
         tokenRefresh = new TokenRefresh(this, tokens, completions, loop);
         dialer = new Dialer(settings.servers(), loop, threads.lookups(), settings.requestTimeoutNs());
@@ -232,6 +238,9 @@ public final class Session {
                 budget.events(),
                 budget.bytes(),
                 budget.isPaused(),
+                credit.outstanding(),
+                credit.held(),
+                budget.isHandlerBehind(),
                 faults.count(),
                 Math.max(0, welcomeCount - 1),
                 router.reportsRefused());
@@ -318,6 +327,7 @@ public final class Session {
         Hello.Builder hello = Hello.newBuilder()
                 .setMinVersion(ProtocolVersion.LOWEST)
                 .setMaxVersion(ProtocolVersion.HIGHEST)
+                .setFeatures(settings.features())
                 .setToken(token)
                 .setDeviceId(settings.deviceId())
                 .setPlatform(Platform.valueOf("PLATFORM_" + settings.platform()))
@@ -327,6 +337,10 @@ public final class Session {
         askedInHello.forEach(topic -> hello.addSubscriptions(topic.name));
         helloSentUs = wallClockUs();
         active.send(FrameType.HELLO, 0, hello.build());
+        // Both are sent before anybody knows whether the broker has them: it costs one that has not an ERROR each, and
+        // the others a round trip less.
+        active.grant(credit.start());
+        topics.resumeBehindHello(active, System.nanoTime());
         active.flush();
     }
 
@@ -337,6 +351,11 @@ public final class Session {
         if (welcome.getVersion() < ProtocolVersion.LOWEST || welcome.getVersion() > ProtocolVersion.HIGHEST) {
             throw new ProtocolException(
                     CloseCode.VERSION_NOT_SUPPORTED, "version was not offered: version=" + welcome.getVersion());
+        }
+        if ((welcome.getFeatures() & ~settings.features()) != 0) {
+            throw new ProtocolException(
+                    CloseCode.BAD_FRAME,
+                    "features were not offered: features=0x" + Long.toHexString(welcome.getFeatures()));
         }
         long nowNs = System.nanoTime();
         from.onWelcome(
@@ -353,11 +372,14 @@ public final class Session {
         lastReportNs = nowNs;
         tokens.onAccepted(token, welcome.getTokenExpiresAtUs(), brokerNowUs());
         dialer.advise(welcome.getEndpointsList());
+        if (!from.has(Feature.CREDIT)) {
+            credit.stop();
+        }
         if (budget.isPaused()) {
             from.pauseReading();
         }
         publications.onConnected(from, nowNs);
-        topics.onConnected(from, askedInHello, welcome.getSubscriptionsList(), nowNs);
+        topics.onConnected(from, askedInHello, welcome, nowNs);
         askedInHello = List.of();
         standing.onWelcome(welcome, from.limits());
         standing.become(ConnectionState.CONNECTED, null);
@@ -420,6 +442,13 @@ public final class Session {
         Connection to = openConnection();
         if (to != null) {
             long nowNs = System.nanoTime();
+            if (to.has(Feature.CREDIT)) {
+                to.grant(credit.takeGrant(false));
+            }
+            if (publications.isRetrying()) {
+                topics.retry(nowNs);
+                retryPublishesLater(nowNs);
+            }
             topics.flush(nowNs);
             publications.send(to, clockOffsetUs, nowNs);
         }
@@ -427,6 +456,20 @@ public final class Session {
             closeWhenDone();
         }
         completions.flush();
+    }
+
+    private void retryPublishesLater(long nowNs) {
+        long delayNs = publications.nextDueNs(nowNs);
+        if (delayNs != Long.MAX_VALUE && !isRetryingLater) {
+            isRetryingLater = true;
+            loop.schedule(
+                    () -> {
+                        isRetryingLater = false;
+                        settle();
+                    },
+                    delayNs,
+                    TimeUnit.NANOSECONDS);
+        }
     }
 
     /** Behind the calls that are queued already, so that many of them share one request. */
@@ -463,6 +506,9 @@ public final class Session {
                 report(current, nowNs);
             }
             tokenRefresh.onTick();
+            if (current.has(Feature.CREDIT) && credit.held() == 0) {
+                current.grant(credit.takeGrant(true));
+            }
         }
         settle();
     }
@@ -509,6 +555,7 @@ public final class Session {
             return;
         }
         connection = null;
+        credit.stop();
         topics.onDisconnected(publications.recallAll());
         if (ended.welcomedAtNs() != 0) {
             tokenRefresh.onDisconnected(ending.why());

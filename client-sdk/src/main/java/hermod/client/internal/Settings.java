@@ -16,7 +16,11 @@ import org.jspecify.annotations.Nullable;
  * @param pingIntervalNs longest time between two PINGs; the broker's wish holds where it is shorter.
  * @param silenceTimeoutNs the broker's wish holds where it is shorter.
  * @param requestTimeoutNs of one request, and of a connection to answer HELLO and publishes.
+ * @param features what is offered in HELLO, as bits.
+ * @param receiveCreditBytes the credit window; of no effect where CREDIT is not among the features.
+ * @param queuedEventsMax of what is not under credit, as {@code queuedBytesMax}.
  * @param publishWindow events sent and not answered, at most; the broker's limit holds where it is lower.
+ * @param publishRetries how often a publish that the broker back-pressured is sent again.
  */
 public record Settings(
         List<ServerAddress> servers,
@@ -36,4 +40,7 @@ public record Settings(
         int pendingEventsMax,
         long pendingBytesMax,
         int queuedEventsMax,
-        long queuedBytesMax) {}
+        long queuedBytesMax,
+        long features,
+        long receiveCreditBytes,
+        int publishRetries) {}

@@ -1,20 +1,28 @@
 package hermod.client.internal;
 
+import com.google.protobuf.ByteString;
 import com.google.protobuf.MessageLite;
 import hermod.client.EventListener;
+import hermod.client.Gap;
+import hermod.client.GapReason;
 import hermod.client.HermodException;
 import hermod.client.Subscription;
 import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Open;
 import hermod.protocol.control.wire.Opened;
+import hermod.protocol.control.wire.Resume;
+import hermod.protocol.control.wire.ResumeResult;
+import hermod.protocol.control.wire.Resumed;
 import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.Subscribed;
 import hermod.protocol.control.wire.TopicResult;
 import hermod.protocol.control.wire.Unsubscribe;
+import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.FrameType;
 import io.netty.buffer.ByteBuf;
 import io.netty.util.collection.IntObjectHashMap;
@@ -35,14 +43,17 @@ import org.jspecify.annotations.Nullable;
 /**
  * All topics of a client, and the asking for what is wanted of them and not held.
  *
- * <p>What changes a topic's wants marks it; {@link #flush} then sends at most one SUBSCRIBE, one OPEN and one UNSUBSCRIBE for all that are marked. Loop
- * thread only.
+ * <p>What changes a topic's wants marks it; {@link #flush} then sends at most one SUBSCRIBE, one RESUME, one OPEN and one UNSUBSCRIBE for all that are marked.
+ * A topic that was followed on an earlier connection is resumed where the broker has that, and subscribed to anew elsewhere. Loop thread only.
  */
 final class Topics {
     private static final long ASK_AGAIN_MS_MIN = 1_000;
 
     /** One frame's worth of names, so that it fits any frame limit. */
     private static final int NAME_BYTES_PER_REQUEST = 8 * 1024;
+
+    /** Of a cursor beside its name: epoch, offset, tags and lengths. */
+    private static final int CURSOR_BYTES = 24;
 
     /** HELLO has 16 KiB, and the token may take half of it. */
     private static final int NAME_BYTES_IN_HELLO = 6 * 1024;
@@ -59,6 +70,15 @@ final class Topics {
     private final Set<Topic> marked = new LinkedHashSet<>();
     private final Set<Topic> askingLater = new LinkedHashSet<>();
     private @Nullable Connection connection;
+
+    /** Of the connection before this one; empty where that had none to give. */
+    private ByteString resumeToken = ByteString.EMPTY;
+
+    /** Of this connection, for the next one. */
+    private ByteString nextResumeToken = ByteString.EMPTY;
+
+    private List<Topic> resumedBehindHello = List.of();
+    private int resumeRequestId;
 
     Topics(
             Publications publications,
@@ -127,7 +147,7 @@ final class Topics {
         publication.sequence = topic.nextSequence();
         topic.unanswered++;
         topic.lastUsedNs = nowNs;
-        if (topic.canPublish && topic.waiting.isEmpty()) {
+        if (topic.canPublish && topic.waiting.isEmpty() && !publications.isHeld(topic)) {
             publications.ready(publication);
         } else {
             topic.waiting.addLast(publication);
@@ -142,7 +162,7 @@ final class Topics {
         List<Topic> wanted = new ArrayList<>();
         int nameBytes = 0;
         for (Topic topic : byName.values()) {
-            if (!topic.isSubscriptionWanted()) {
+            if (!topic.isSubscriptionWanted() || mayResume(topic)) {
                 continue;
             }
             nameBytes += nameBytes(topic);
@@ -155,10 +175,35 @@ final class Topics {
         return wanted;
     }
 
-    void onConnected(Connection newConnection, List<Topic> inHello, List<TopicResult> results, long nowNs)
+    /**
+     * Asks to resume as many topics as fit in one frame, without waiting for WELCOME. They count as asked for; the others follow after WELCOME, since a broker
+     * bounds what comes before it.
+     */
+    void resumeBehindHello(Connection to, long nowNs) {
+        List<Topic> all = byName.values().stream()
+                .filter(topic -> topic.isSubscriptionWanted() && mayResume(topic))
+                .toList();
+        if (!all.isEmpty()) {
+            resumedBehindHello = partsOf(all).get(0);
+            resumeRequestId = resume(to, resumedBehindHello, nowNs);
+        }
+    }
+
+    private boolean mayResume(Topic topic) {
+        return topic.isFollowed() && !resumeToken.isEmpty() && !topic.isResumeRefused;
+    }
+
+    void onConnected(Connection newConnection, List<Topic> inHello, Welcome welcome, long nowNs)
             throws ProtocolException {
         connection = newConnection;
-        onResults(inHello, results, true, nowNs);
+        nextResumeToken = newConnection.has(Feature.RESUME) ? welcome.getResumeToken() : ByteString.EMPTY;
+        if (!newConnection.has(Feature.RESUME)) {
+            newConnection.requests().forget(resumeRequestId);
+            resumedBehindHello.forEach(topic -> topic.isAsking = false);
+            resumeToken = ByteString.EMPTY;
+        }
+        resumedBehindHello = List.of();
+        onResults(inHello, welcome.getSubscriptionsList(), true, nowNs);
         for (Topic topic : byName.values()) {
             mark(topic);
         }
@@ -166,7 +211,12 @@ final class Topics {
 
     /** @param unanswered what has to be sent again, in order. */
     void onDisconnected(List<Publication> unanswered) {
+        if (connection != null) {
+            // A connection that did not come to WELCOME leaves things as they were.
+            resumeToken = nextResumeToken;
+        }
         connection = null;
+        resumedBehindHello = List.of();
         byHandle.clear();
         marked.clear();
         askingLater.clear();
@@ -227,6 +277,7 @@ final class Topics {
             return;
         }
         List<Topic> toSubscribe = new ArrayList<>();
+        List<Topic> toResume = new ArrayList<>();
         List<Topic> toOpen = new ArrayList<>();
         List<Topic> toLeave = new ArrayList<>();
         for (Topic topic : marked) {
@@ -237,7 +288,7 @@ final class Topics {
                 releaseLeavers(topic);
             }
             if (topic.isSubscriptionWanted() && !topic.isSubscribed) {
-                toSubscribe.add(topic);
+                (mayResume(topic) ? toResume : toSubscribe).add(topic);
             } else if (!topic.isSubscriptionWanted() && topic.isSubscribed) {
                 toLeave.add(topic);
             } else if (!topic.waiting.isEmpty() && !topic.canPublish) {
@@ -245,12 +296,15 @@ final class Topics {
             }
         }
         marked.clear();
-        giveBackUnused(to, toSubscribe.size() + toOpen.size(), toLeave);
+        giveBackUnused(to, toSubscribe.size() + toResume.size() + toOpen.size(), toLeave);
         if (!toLeave.isEmpty()) {
             unsubscribe(to, toLeave, nowNs);
         }
         for (List<Topic> part : partsOf(toSubscribe)) {
             ask(to, FrameType.SUBSCRIBE, FrameType.SUBSCRIBED, part, nowNs);
+        }
+        for (List<Topic> part : partsOf(toResume)) {
+            resume(to, part, nowNs);
         }
         for (List<Topic> part : partsOf(toOpen)) {
             ask(to, FrameType.OPEN, FrameType.OPENED, part, nowNs);
@@ -291,6 +345,51 @@ final class Topics {
                 asked.forEach(topic -> onRefused(topic, isSubscribe, why, System.nanoTime()));
             }
         });
+    }
+
+    /** @return the request's id. */
+    private int resume(Connection to, List<Topic> asked, long nowNs) {
+        Resume.Builder message = Resume.newBuilder().setResumeToken(resumeToken);
+        for (Topic topic : asked) {
+            topic.isAsking = true;
+            message.addCursors(topic.cursor());
+        }
+        return to.request(FrameType.RESUME, message.build(), FrameType.RESUMED, nowNs, new Requests.Answer() {
+            @Override
+            public void onAnswer(ByteBuf in, int at) throws ProtocolException {
+                onResumed(asked, ControlCodec.decode(Resumed.parser(), in, at).getResultsList(), System.nanoTime());
+            }
+
+            @Override
+            public void onFailure(HermodException why) {
+                // The token is of no use to this broker: what was missed will be told by SUBSCRIBE.
+                for (Topic topic : asked) {
+                    topic.isAsking = false;
+                    topic.isResumeRefused = true;
+                    mark(topic);
+                }
+            }
+        });
+    }
+
+    private void onResumed(List<Topic> asked, List<ResumeResult> results, long nowNs) throws ProtocolException {
+        checkCount(asked, results);
+        for (int i = 0; i < asked.size(); i++) {
+            ResumeResult result = results.get(i);
+            if (result.getTopic().getGranted()) {
+                onGranted(asked.get(i), result.getTopic(), true, result.getOutcome());
+            } else {
+                onRefused(asked.get(i), true, refusal(result.getTopic()), nowNs);
+            }
+        }
+    }
+
+    private static void checkCount(List<Topic> asked, List<?> results) throws ProtocolException {
+        if (asked.size() != results.size()) {
+            throw new ProtocolException(
+                    CloseCode.BAD_FRAME,
+                    "not one result for each topic: asked=" + asked.size() + ", results=" + results.size());
+        }
     }
 
     private void unsubscribe(Connection to, List<Topic> left, long nowNs) {
@@ -351,19 +450,13 @@ final class Topics {
 
     private void onResults(List<Topic> asked, List<TopicResult> results, boolean isSubscribe, long nowNs)
             throws ProtocolException {
-        if (asked.size() != results.size()) {
-            throw new ProtocolException(
-                    CloseCode.BAD_FRAME,
-                    "not one result for each topic: asked=" + asked.size() + ", results=" + results.size());
-        }
+        checkCount(asked, results);
         for (int i = 0; i < asked.size(); i++) {
             TopicResult result = results.get(i);
             if (!result.getGranted()) {
                 onRefused(asked.get(i), isSubscribe, refusal(result), nowNs);
-            } else if (result.getHandle() == Topic.NO_HANDLE) {
-                throw new ProtocolException(CloseCode.BAD_FRAME, "granted without a handle");
             } else {
-                onGranted(asked.get(i), result, isSubscribe);
+                onGranted(asked.get(i), result, isSubscribe, ResumeResult.Outcome.OUTCOME_UNSPECIFIED);
             }
         }
     }
@@ -376,7 +469,12 @@ final class Topics {
                 null);
     }
 
-    private void onGranted(Topic topic, TopicResult result, boolean isSubscribe) {
+    /** @param outcome of a RESUME; unspecified of a SUBSCRIBE or OPEN. */
+    private void onGranted(Topic topic, TopicResult result, boolean isSubscribe, ResumeResult.Outcome outcome)
+            throws ProtocolException {
+        if (result.getHandle() == Topic.NO_HANDLE) {
+            throw new ProtocolException(CloseCode.BAD_FRAME, "granted without a handle");
+        }
         topic.isAsking = false;
         if (topic.handle != result.getHandle()) {
             byHandle.remove(topic.handle);
@@ -384,24 +482,52 @@ final class Topics {
         topic.onHandle(result.getHandle(), result.getEpoch());
         byHandle.put(result.getHandle(), topic);
         if (isSubscribe) {
-            onSubscribed(topic, result);
+            onSubscribed(topic, result, outcome);
         }
         if (!isSubscribe || result.getCanPublish()) {
             topic.canPublish = true;
-            topic.waiting.forEach(publications::ready);
-            topic.waiting.clear();
+            sendWaiting(topic);
         }
         mark(topic);
     }
 
-    private void onSubscribed(Topic topic, TopicResult result) {
+    private void sendWaiting(Topic topic) {
+        if (!publications.isHeld(topic)) {
+            topic.waiting.forEach(publications::ready);
+            topic.waiting.clear();
+        }
+    }
+
+    /** Sends again what was refused for a while. */
+    void retry(long nowNs) {
+        for (Topic topic : publications.takeDue(nowNs)) {
+            if (topic.canPublish) {
+                sendWaiting(topic);
+            }
+            mark(topic);
+        }
+    }
+
+    private void onSubscribed(Topic topic, TopicResult result, ResumeResult.Outcome outcome) {
         if (topic.isFollowed()) {
             topic.meter.onResubscribed();
         }
-        Topic.Missed missed = topic.onSubscribed(result.getEpoch(), result.getNextOffset());
-        if (missed != null) {
-            topic.mailbox.tell(listener ->
-                    listener.onMissed(topic.name, missed.fromOffset(), missed.toOffset(), missed.isEpochChanged()));
+        boolean isResumed =
+                outcome == ResumeResult.Outcome.OUTCOME_RESUMED || outcome == ResumeResult.Outcome.OUTCOME_REPLAYING;
+        Gap gap = null;
+        if (isResumed && topic.isOfEpoch(result.getEpoch())) {
+            topic.onResumed();
+        } else {
+            boolean isLost = outcome == ResumeResult.Outcome.OUTCOME_LOST;
+            gap = topic.onSubscribed(
+                    result.getEpoch(), result.getNextOffset(), isLost ? GapReason.EXPIRED : GapReason.DISCONNECTED);
+        }
+        if (gap != null) {
+            Gap told = gap;
+            topic.meter.onGap(told.missedAtMost());
+            topic.mailbox.tell(listener -> listener.onGap(told));
+            topic.mailbox.tell(
+                    listener -> listener.onFreshStart(topic.name, result.getEpoch(), result.getNextOffset()));
         }
         if (!topic.isSubscriptionWanted()) {
             topic.onAbandoned();
@@ -444,6 +570,7 @@ final class Topics {
     }
 
     private void failWaiting(Topic topic, HermodException why) {
+        publications.failRefused(topic, why);
         for (Publication next = topic.waiting.pollFirst(); next != null; next = topic.waiting.pollFirst()) {
             publications.fail(next, why);
         }
@@ -465,11 +592,11 @@ final class Topics {
         List<Topic> part = new ArrayList<>();
         int nameBytes = 0;
         for (Topic topic : topics) {
-            nameBytes += nameBytes(topic);
+            nameBytes += nameBytes(topic) + CURSOR_BYTES;
             if (part.size() == ProtocolLimits.TOPICS_PER_REQUEST || nameBytes > NAME_BYTES_PER_REQUEST) {
                 parts.add(part);
                 part = new ArrayList<>();
-                nameBytes = nameBytes(topic);
+                nameBytes = nameBytes(topic) + CURSOR_BYTES;
             }
             part.add(topic);
         }

@@ -42,7 +42,10 @@ class TokensTest {
                 1,
                 1,
                 1,
-                1);
+                1,
+                0,
+                1,
+                0);
         return new Tokens(settings, Runnable::run, new SplittableRandom(seed));
     }
 

@@ -116,10 +116,14 @@ final class FrameJson {
                 int entryAt = EventFrame.entryAt(in, at);
                 entry(body, in, entryAt, at + FrameHeader.frameBytes(in, at) - entryAt);
             }
-            case GAP ->
+            case GAP -> {
                 body.put("from", u64(LaterFrames.first(in, at)))
                         .put("to", u64(LaterFrames.last(in, at)))
                         .put("reason", LaterFrames.gapReason(in, at));
+                if (LaterFrames.isFillComing(in, at)) {
+                    body.put("fill", true);
+                }
+            }
             case GAP_CLOSED ->
                 body.put("from", u64(LaterFrames.first(in, at))).put("to", u64(LaterFrames.last(in, at)));
             case PROGRESS, ACK -> body.put("offset", u64(LaterFrames.first(in, at)));
@@ -280,7 +284,12 @@ final class FrameJson {
                 }
                 case GAP ->
                     LaterFrames.writeGap(
-                            out, handle, number(body, "from"), number(body, "to"), (int) number(body, "reason"));
+                            out,
+                            handle,
+                            number(body, "from"),
+                            number(body, "to"),
+                            (int) number(body, "reason"),
+                            body.path("fill").asBoolean(false));
                 case GAP_CLOSED -> LaterFrames.writeGapClosed(out, handle, number(body, "from"), number(body, "to"));
                 case CREDIT -> LaterFrames.writeOneNumber(out, type, handle, number(body, "bytes"));
                 case PROGRESS, ACK -> LaterFrames.writeOneNumber(out, type, handle, number(body, "offset"));
