@@ -2,6 +2,7 @@ package hermod.broker.dispatch;
 
 import hermod.broker.metrics.Counter;
 import hermod.broker.metrics.ShardMetrics;
+import hermod.broker.outbox.Feed;
 import hermod.broker.outbox.FlushList;
 import hermod.broker.shard.RingHandler;
 import hermod.broker.shard.RunsOn;
@@ -13,6 +14,7 @@ import hermod.broker.topic.ChunkTable;
 import hermod.broker.topic.Deduplication;
 import hermod.broker.topic.HandleTable;
 import hermod.broker.topic.HomeTopics;
+import hermod.broker.topic.ReplayBudget;
 import hermod.broker.topic.Subscriptions;
 import hermod.broker.topic.Topic;
 import hermod.broker.topic.TopicConfig;
@@ -74,6 +76,7 @@ public final class Dispatch implements RingHandler {
     private final HomeTopics topics;
     private final ChunkPool chunkPool;
     private final Deduplication deduplication;
+    private final ReplayBudget replay;
     private final Subscriptions subscriptions = new Subscriptions();
     private final FlushList flushes = new FlushList();
     private final Outgoing[] outgoing;
@@ -87,6 +90,7 @@ public final class Dispatch implements RingHandler {
     private final Set<String> loggedDefects = new HashSet<>();
     private Runnable onTick = () -> {};
     private long producersForgotten;
+    private long windowsShortened;
 
     public Dispatch(Ground ground, int index, ShardMetrics metrics) {
         this.ground = ground;
@@ -95,12 +99,12 @@ public final class Dispatch implements RingHandler {
         ground.dispatches[index] = this;
         chunkPool = new ChunkPool(ground.allocator, ground.chunks[index], ground.topicConfig.chunkBytes());
         deduplication = new Deduplication(ground.topicConfig);
+        replay = new ReplayBudget(ground.topicConfig, ground.shards.length);
         topics = new HomeTopics(
-                index, ground.shards.length, ground.topicConfig, ground.handles, chunkPool, deduplication);
+                index, ground.shards.length, ground.topicConfig, ground.handles, chunkPool, replay, deduplication);
         outgoing = new Outgoing[ground.shards.length];
         Arrays.setAll(outgoing, to -> new Outgoing(ground.shards[to], metrics));
-        dispatcher =
-                new TopicDispatcher(shard, topics, deduplication, ground.channels, metrics, outgoing, this::onOverrun);
+        dispatcher = new TopicDispatcher(shard, topics, deduplication, ground.channels, metrics, outgoing);
         fanout = new Fanout(shard.clock(), metrics, subscriptions, ground.chunks, flushes);
         publisher = new Publisher(shard, metrics, dispatcher, outgoing, this, ground.payloadLimitBytes);
     }
@@ -184,12 +188,40 @@ public final class Dispatch implements RingHandler {
                 case RingRecords.HOLD -> dispatcher.onHold(in, at);
                 case RingRecords.HELD -> onHeld(in, at);
                 case RingRecords.LET_GO -> dispatcher.onLetGo(in, at);
+                case RingRecords.LAGGED -> fanout.onLagged(in, at);
+                case RingRecords.READ -> dispatcher.onRead(in, at);
+                case RingRecords.READ_BEGIN -> fanout.onReadBegin(reader(in, at, at + 8), in, at);
+                case RingRecords.PIECE -> fanout.onPiece(reader(in, at + RingRecords.RUN_BYTES, at), in, at);
+                case RingRecords.READ_END -> fanout.onReadEnd(reader(in, at, at + 8), in, at);
                 default -> throw new IllegalStateException("unknown record: type=" + recordType);
             }
         } catch (RuntimeException | AssertionError | OutOfMemoryError defect) {
             // Netty throws OutOfMemoryError itself when direct memory is used up; the JVM's own ends the process.
             onDefect(defect);
         }
+    }
+
+    /** The subscription that asked for what is read; null when it is over. */
+    private @Nullable Feed reader(ByteBuf in, int partyAt, int handleAt) {
+        Party party = parties.get(in.getLongLE(partyAt));
+        return party == null ? null : party.feed(in.getIntLE(handleAt));
+    }
+
+    /**
+     * Asks the topic's home for what it keeps from {@link Feed#nextOffset} on; the feed's outbox gets the answer.
+     *
+     * @param bytes at most, unless a single event is larger.
+     */
+    public void read(Party party, Topic topic, Feed feed, int bytes) {
+        scratch.clear()
+                .writeLongLE(party.key())
+                .writeIntLE(topic.handle())
+                .writeShortLE(shard.index())
+                .writeShortLE(0)
+                .writeLongLE(feed.nextOffset())
+                .writeIntLE(bytes)
+                .writeIntLE(feed.readNumber());
+        outgoing[topic.homeShard()].sendSurely(topic.channel().policy().lane(), RingRecords.READ, scratch);
     }
 
     private void onHeld(ByteBuf in, int at) {
@@ -204,7 +236,11 @@ public final class Dispatch implements RingHandler {
             return;
         }
         party.onHeld(
-                in.getIntLE(at + 8), topic, in.getLongLE(at + 16), topic == null ? ErrorCode.TOO_MANY_TOPICS : null);
+                in.getIntLE(at + 8),
+                topic,
+                in.getLongLE(at + 16),
+                in.getLongLE(at + 28),
+                topic == null ? ErrorCode.TOO_MANY_TOPICS : null);
     }
 
     private void onOutcomes(ByteBuf in, int at) {
@@ -264,7 +300,7 @@ public final class Dispatch implements RingHandler {
     @Override
     public void onTurnEnd() {
         try {
-            fanout.reportFull();
+            fanout.reportLoss();
             flushes.flushAll();
             // Subscribers first, then those who published to them: on other shards, then on this one.
             for (Outgoing each : outgoing) {
@@ -296,6 +332,8 @@ public final class Dispatch implements RingHandler {
             topics.forgetIdle(shard.clock().nowNs());
             metrics.add(Counter.PRODUCERS_FORGOTTEN, deduplication.forgottenCount() - producersForgotten);
             producersForgotten = deduplication.forgottenCount();
+            metrics.add(Counter.WINDOWS_SHORTENED, replay.shortenedCount() - windowsShortened);
+            windowsShortened = replay.shortenedCount();
             onTick.run();
         } catch (RuntimeException | AssertionError | OutOfMemoryError defect) {
             onDefect(defect);
@@ -309,20 +347,6 @@ public final class Dispatch implements RingHandler {
         String cause = defect.getClass().getName() + (trace.length > 0 ? " at " + trace[0] : "");
         if (loggedDefects.size() < DEFECTS_LOGGED_MAX && loggedDefects.add(cause)) {
             LOG.error("defect on a shard, logged once per cause: shard={}", shard.index(), defect);
-        }
-    }
-
-    private void onOverrun(int toShard, int handle) {
-        Dispatch there = ground.dispatches[toShard];
-        there.shard.execute(() -> there.closeLagging(handle));
-    }
-
-    private void closeLagging(int handle) {
-        Subscriptions.Subscribers subscribers = subscriptions.of(handle);
-        for (int i = subscribers == null ? 0 : subscribers.count(); i > 0; i--) {
-            if (subscribers != null && i <= subscribers.count()) {
-                subscribers.at(i - 1).outbox().owner().onLagged();
-            }
         }
     }
 

@@ -11,12 +11,14 @@ import hermod.broker.shard.ShardClock;
 import hermod.broker.topic.Chunk;
 import hermod.broker.topic.ChunkTable;
 import hermod.broker.topic.Subscriptions;
+import hermod.protocol.Priority;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.EventFrame;
 import hermod.protocol.frame.FrameHeader;
 import io.netty.buffer.ByteBuf;
 import java.util.ArrayList;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Stage 5 of 7: on a subscriber's shard, puts a topic's run into the outbox of everyone here who wants it.
@@ -35,7 +37,7 @@ final class Fanout {
     private final Subscriptions subscriptions;
     private final ChunkTable[] chunks;
     private final FlushList flushes;
-    private final ArrayList<Outbox> full = new ArrayList<>();
+    private final ArrayList<Outbox> losing = new ArrayList<>();
     private final ArrayList<Outbox> longOnes = new ArrayList<>();
     private int runsSinceClock;
 
@@ -53,14 +55,9 @@ final class Fanout {
     }
 
     void onRun(ByteBuf in, int at) {
-        int handle = in.getIntLE(at);
-        Chunk chunk = chunks[in.getUnsignedShortLE(at + 4)].of(in.getIntLE(at + 8));
-        if (chunk == null) {
-            throw new IllegalStateException("run of a chunk that is gone: handle=" + handle);
-        }
-        ByteBuf memory = chunk.memory();
+        ByteBuf memory = memoryOf(in, at);
         try {
-            Subscriptions.Subscribers subscribers = subscriptions.of(handle);
+            Subscriptions.Subscribers subscribers = subscriptions.of(in.getIntLE(at));
             if (subscribers != null) {
                 fanOut(subscribers, memory, in, at);
                 flushLong();
@@ -71,31 +68,132 @@ final class Fanout {
         }
     }
 
+    /** The memory a record points into; its reference is now the caller's. */
+    private ByteBuf memoryOf(ByteBuf in, int at) {
+        Chunk chunk = chunks[in.getUnsignedShortLE(at + 4)].of(in.getIntLE(at + 8));
+        if (chunk == null) {
+            throw new IllegalStateException("run of a chunk that is gone: handle=" + in.getIntLE(at));
+        }
+        return chunk.memory();
+    }
+
     private void fanOut(Subscriptions.Subscribers subscribers, ByteBuf memory, ByteBuf in, int at) {
         boolean hasExclusions = in.getByte(at + 6) != 0;
+        Priority priority = Priority.ofCode(in.getByte(at + 7));
         int from = in.getIntLE(at + 12);
         int to = in.getIntLE(at + 16);
         int count = in.getIntLE(at + 20);
         long expiresAtUs = in.getLongLE(at + 24);
+        long firstOffset = in.getLongLE(at + 48);
         for (int i = 0; i < subscribers.count(); i++) {
             Feed feed = subscribers.at(i);
-            if (hasExclusions) {
-                offerWithoutExcluded(feed, memory, from, to, expiresAtUs);
+            if (!feed.isLive()) {
+                passBy(feed, firstOffset + count - 1, priority);
+            } else if (feed.nextOffset() != firstOffset) {
+                onUnexpected(feed, firstOffset, firstOffset + count - 1, priority);
             } else {
-                offer(feed, memory, from, to, count, expiresAtUs);
+                boolean isQueued = hasExclusions
+                        ? offerWithoutExcluded(feed, priority, memory, from, to, expiresAtUs)
+                        : offer(feed, priority, memory, from, to, count, expiresAtUs);
+                if (isQueued) {
+                    feed.advanceTo(firstOffset + count);
+                } else {
+                    passBy(feed, firstOffset + count - 1, priority);
+                }
+                onOffered(feed.outbox());
             }
         }
     }
 
-    private void offer(Feed feed, ByteBuf memory, int from, int to, int count, long expiresAtUs) {
-        Outbox outbox = feed.outbox();
-        if (outbox.offer(feed, memory, from, to, count, expiresAtUs) == Outbox.Offer.FULL) {
-            full.add(outbox);
+    private void passBy(Feed feed, long lastOffset, Priority priority) {
+        feed.outbox().onPassedBy(feed, lastOffset, priority);
+        if (priority.compareTo(feed.lane()) > 0) {
+            // It reads sooner now.
+            flushes.add(feed.outbox());
         }
+    }
+
+    /** Runs before this one were overrun on their way here, or it lies before the subscription. */
+    private void onUnexpected(Feed feed, long firstOffset, long lastOffset, Priority priority) {
+        if (firstOffset > feed.nextOffset()) {
+            feed.outbox().fallBehind(feed, feed.nextOffset());
+            passBy(feed, lastOffset, priority);
+            flushes.add(feed.outbox());
+        }
+    }
+
+    private static boolean offer(
+            Feed feed, Priority priority, ByteBuf memory, int from, int to, int count, long expiresAtUs) {
+        return feed.outbox().offer(feed, priority, memory, from, to, count, expiresAtUs) == Outbox.Offer.QUEUED;
+    }
+
+    private void onOffered(Outbox outbox) {
         flushes.add(outbox);
         if (outbox.queuedBytes() >= FLUSH_AT_BYTES) {
             longOnes.add(outbox);
         }
+    }
+
+    /** A topic's runs were overrun on their way to this shard, and none has come since. */
+    void onLagged(ByteBuf in, int at) {
+        Subscriptions.Subscribers subscribers = subscriptions.of(in.getIntLE(at));
+        if (subscribers == null) {
+            return;
+        }
+        long lastOffset = in.getLongLE(at + 8);
+        for (int i = 0; i < subscribers.count(); i++) {
+            Feed feed = subscribers.at(i);
+            if (feed.isLive() && feed.nextOffset() <= lastOffset) {
+                onUnexpected(feed, lastOffset + 1, lastOffset, feed.lane());
+            }
+        }
+    }
+
+    /** @param feed that asked, or null when its subscription is over. */
+    void onReadBegin(@Nullable Feed feed, ByteBuf in, int at) {
+        if (feed != null
+                && isAnswered(feed, in.getIntLE(at + 12))
+                && !feed.outbox().onReadBegin(feed, in.getLongLE(at + 16))) {
+            losing.add(feed.outbox());
+        }
+    }
+
+    /** @param feed that asked, or null when its subscription is over. */
+    void onPiece(@Nullable Feed feed, ByteBuf in, int at) {
+        ByteBuf memory = memoryOf(in, at);
+        try {
+            if (feed != null && isAnswered(feed, in.getIntLE(at + 64))) {
+                boolean hasExclusions = in.getByte(at + 6) != 0;
+                Priority priority = Priority.ofCode(in.getByte(at + 7));
+                int from = in.getIntLE(at + 12);
+                int to = in.getIntLE(at + 16);
+                int count = in.getIntLE(at + 20);
+                long expiresAtUs = in.getLongLE(at + 24);
+                if (hasExclusions) {
+                    offerWithoutExcluded(feed, priority, memory, from, to, expiresAtUs);
+                } else {
+                    feed.outbox().offerRead(feed, priority, memory, from, to, count, expiresAtUs);
+                }
+                if (isAnswered(feed, in.getIntLE(at + 64))) {
+                    feed.advanceTo(in.getLongLE(at + 48) + count);
+                }
+            }
+        } finally {
+            memory.release();
+        }
+    }
+
+    /** @param feed that asked, or null when its subscription is over. */
+    void onReadEnd(@Nullable Feed feed, ByteBuf in, int at) {
+        if (feed != null && isAnswered(feed, in.getIntLE(at + 12))) {
+            feed.outbox().onReadEnd(feed, in.getLongLE(at + 16), in.getByte(at + 24) != 0);
+            flushes.add(feed.outbox());
+        }
+    }
+
+    /** Whether an answer is to the feed's last question. */
+    private static boolean isAnswered(Feed feed, int readNumber) {
+        return !feed.isLive() && feed.readNumber() == readNumber;
     }
 
     /** Not while the subscribers are walked: nothing may come back from a socket that changes them. */
@@ -106,16 +204,17 @@ final class Fanout {
         longOnes.clear();
     }
 
-    /** The slow way, for a run in which some events leave a device out: what lies between those is offered piece by piece. */
-    private void offerWithoutExcluded(Feed feed, ByteBuf memory, int from, int to, long expiresAtUs) {
+    /** The slow way, for a run in which some events leave a device out: what lies between those is offered piece by piece. @return false when one did not fit. */
+    private static boolean offerWithoutExcluded(
+            Feed feed, Priority priority, ByteBuf memory, int from, int to, long expiresAtUs) {
         int pieceFrom = from;
         int pieceCount = 0;
         int next = from;
         while (next < to) {
             int frameBytes = FrameHeader.frameBytes(memory, next);
             if (isExcluded(feed, memory, next)) {
-                if (pieceCount > 0) {
-                    offer(feed, memory, pieceFrom, next, pieceCount, expiresAtUs);
+                if (pieceCount > 0 && !offerPiece(feed, priority, memory, pieceFrom, next, pieceCount, expiresAtUs)) {
+                    return false;
                 }
                 pieceFrom = next + frameBytes;
                 pieceCount = 0;
@@ -124,9 +223,18 @@ final class Fanout {
             }
             next += frameBytes;
         }
-        if (pieceCount > 0) {
-            offer(feed, memory, pieceFrom, to, pieceCount, expiresAtUs);
+        return pieceCount == 0 || offerPiece(feed, priority, memory, pieceFrom, to, pieceCount, expiresAtUs);
+    }
+
+    /** Of a run to a live feed, or of an answer to one that reads. */
+    private static boolean offerPiece(
+            Feed feed, Priority priority, ByteBuf memory, int from, int to, int count, long expiresAtUs) {
+        if (feed.isLive()) {
+            return offer(feed, priority, memory, from, to, count, expiresAtUs);
         }
+        int readNumber = feed.readNumber();
+        feed.outbox().offerRead(feed, priority, memory, from, to, count, expiresAtUs);
+        return feed.readNumber() == readNumber;
     }
 
     private static boolean isExcluded(Feed feed, ByteBuf memory, int at) {
@@ -149,12 +257,12 @@ final class Fanout {
         metrics.record(in.getUnsignedShortLE(at + 40), Stage.IN_BROKER, ns / 1_000, in.getIntLE(at + 20));
     }
 
-    /** Tells the owners of outboxes that overflowed; at the end of a turn, when subscriptions may change. */
-    void reportFull() {
+    /** Tells the owners of outboxes whose clients miss events and can't be told; at the end of a turn, when subscriptions may change. */
+    void reportLoss() {
         runsSinceClock = 0;
-        for (int i = 0; i < full.size(); i++) {
-            full.get(i).owner().onOutboxFull();
+        for (int i = 0; i < losing.size(); i++) {
+            losing.get(i).owner().onLoss();
         }
-        full.clear();
+        losing.clear();
     }
 }

@@ -13,6 +13,7 @@ import hermod.broker.topic.Chunk;
 import hermod.broker.topic.Deduplication;
 import hermod.broker.topic.HomeTopics;
 import hermod.broker.topic.IncomingEvent;
+import hermod.broker.topic.PieceSink;
 import hermod.broker.topic.RunSink;
 import hermod.broker.topic.TopicLog;
 import hermod.protocol.ErrorCode;
@@ -33,18 +34,20 @@ import org.jspecify.annotations.Nullable;
  * <p>From {@link Publisher}, directly on the same shard or through {@code shard.PriorityRings}; on to {@link Fanout}, always through the rings. Also says who holds a topic.
  */
 @RunsOn(Owner.SHARD)
-final class TopicDispatcher implements RunSink {
+final class TopicDispatcher implements RunSink, PieceSink {
     private final Shard shard;
     private final HomeTopics topics;
     private final Deduplication deduplication;
     private final Channels channels;
     private final ShardMetrics metrics;
     private final Outgoing[] outgoing;
-    private final OverrunListener overruns;
     private final ArrayList<TopicLog> queued = new ArrayList<>();
     private final IncomingEvent event = new IncomingEvent();
     private final PublishedWriter remoteOutcomes = new PublishedWriter();
     private final ByteBuf scratch = Unpooled.buffer(4096);
+
+    /** Beside {@link #scratch}, which a run still needs. */
+    private final ByteBuf markRecord = Unpooled.buffer(RingRecords.LAGGED_BYTES);
 
     /** Laid over each batch of another shard. */
     private final UnsafeBuffer remoteEvents = new UnsafeBuffer(0, 0);
@@ -52,10 +55,12 @@ final class TopicDispatcher implements RunSink {
     /** Filled for each batch of another shard: the event's own array may be a local session's, lent by {@link Publisher}. */
     private byte[] remoteSource = new byte[0];
 
-    /** Told when a shard's queue is past its bound and a topic's subscribers there have missed events. */
-    interface OverrunListener {
-        void onOverrun(int shard, int handle);
-    }
+    /** For whom is being read: the READ's shard, party and number. */
+    private int readerShard;
+
+    private long reader;
+    private int readNumber;
+    private @Nullable TopicLog readLog;
 
     TopicDispatcher(
             Shard shard,
@@ -63,15 +68,13 @@ final class TopicDispatcher implements RunSink {
             Deduplication deduplication,
             Channels channels,
             ShardMetrics metrics,
-            Outgoing[] outgoing,
-            OverrunListener overruns) {
+            Outgoing[] outgoing) {
         this.shard = shard;
         this.topics = topics;
         this.deduplication = deduplication;
         this.channels = channels;
         this.metrics = metrics;
         this.outgoing = outgoing;
-        this.overruns = overruns;
     }
 
     /** The shard's one instance, to be filled by whoever calls {@link #accept} next. */
@@ -232,15 +235,18 @@ final class TopicDispatcher implements RunSink {
         TopicLog log = topics.open(org, name, channel, shard.clock().nowNs());
         Priority lane = channel.policy().lane();
         if (log == null) {
-            RingRecords.writeHeld(scratch, party, correlation, 0, 0, ErrorCode.TOO_MANY_TOPICS.code(), asSubscriber);
+            RingRecords.writeHeld(scratch, party, correlation, 0, 0, ErrorCode.TOO_MANY_TOPICS.code(), asSubscriber, 0);
             outgoing[fromShard].sendSurely(lane, RingRecords.HELD, scratch);
             return;
         }
         // What was published before belongs to those who held the topic before: the answer's offset must fall on a
         // run's border.
         log.handOver(this);
-        RingRecords.writeHeld(scratch, party, correlation, log.topic().handle(), log.nextOffset(), 0, asSubscriber);
+        RingRecords.writeHeld(
+                scratch, party, correlation, log.handle(), log.nextOffset(), 0, asSubscriber, log.firstAvailable());
         log.hold(fromShard, asSubscriber);
+        // An earlier mark is not for this subscriber.
+        log.unmarkLagging(fromShard);
         outgoing[fromShard].sendSurely(lane, RingRecords.HELD, scratch);
     }
 
@@ -273,32 +279,117 @@ final class TopicDispatcher implements RunSink {
         return !queued.isEmpty();
     }
 
+    /** A subscriber on a shard has fallen behind and reads on from the window. */
+    void onRead(ByteBuf in, int at) {
+        reader = in.getLongLE(at);
+        int handle = in.getIntLE(at + 8);
+        readerShard = in.getUnsignedShortLE(at + 12);
+        long from = in.getLongLE(at + 16);
+        int bytesMax = in.getIntLE(at + 24);
+        readNumber = in.getIntLE(at + 28);
+        TopicLog log = topics.of(handle);
+        if (log == null) {
+            // Let go meanwhile, and forgotten: nobody waits for the answer.
+            return;
+        }
+        metrics.add(Counter.WINDOW_READS, 1);
+        // Behind the answer only what was not read may follow.
+        log.handOver(this);
+        // The shard has heard of the mark; what it misses from now on needs another.
+        log.unmarkLagging(readerShard);
+        readLog = log;
+        RingRecords.writeReadEdge(scratch, reader, handle, readNumber, log.firstAvailable(), false);
+        outgoing[readerShard].sendSurely(log.lane(), RingRecords.READ_BEGIN, scratch);
+        long next = log.read(from, bytesMax, this);
+        RingRecords.writeReadEdge(scratch, reader, handle, readNumber, next, next == log.nextOffset());
+        outgoing[readerShard].sendSurely(log.lane(), RingRecords.READ_END, scratch);
+        readLog = null;
+    }
+
+    @Override
+    public void onPiece(
+            Chunk chunk,
+            int from,
+            int to,
+            long firstOffset,
+            int count,
+            Priority priority,
+            long expiresAtUs,
+            boolean hasExclusions) {
+        TopicLog log = readLog;
+        if (log == null) {
+            throw new IllegalStateException("a piece that nobody asked for");
+        }
+        writeRun(log, chunk, from, to, count, firstOffset, priority, expiresAtUs, hasExclusions, 0);
+        scratch.writeLongLE(reader).writeIntLE(readNumber).writeIntLE(0);
+        // Never lost: there is one read at a time for a subscription, of bounded size.
+        chunk.memory().retain();
+        outgoing[readerShard].sendSurely(log.lane(), RingRecords.PIECE, scratch);
+    }
+
     @Override
     public void onRun(TopicLog log, Chunk chunk, TopicLog.Run run) {
         // Here and not with each event: a run is all that was accepted since the last.
         metrics.add(log.channel(), ChannelCounter.PUBLISHED, run.count());
-        scratch.clear()
-                .writeIntLE(log.handle())
-                .writeShortLE(shard.index())
-                .writeByte(run.hasExclusions() ? 1 : 0)
-                .writeByte(0)
-                .writeIntLE(chunk.slot())
-                .writeIntLE(run.from())
-                .writeIntLE(log.runEnd())
-                .writeIntLE(run.count())
-                .writeLongLE(run.expiresAtUs())
-                .writeLongLE(run.arrivedNs())
-                .writeShortLE(log.channel());
+        writeRun(
+                log,
+                chunk,
+                run.from(),
+                log.runEnd(),
+                run.count(),
+                run.firstOffset(),
+                run.priority(),
+                run.expiresAtUs(),
+                run.hasExclusions(),
+                run.arrivedNs());
         for (int to = 0; to < outgoing.length; to++) {
             if (log.subscriberCount(to) == 0) {
                 continue;
             }
             // The reference travels with the record; the receiving shard releases it.
             chunk.memory().retain();
-            if (!outgoing[to].send(log.lane(), RingRecords.RUN, scratch)) {
+            if (outgoing[to].sendRun(log.lane(), scratch)) {
+                log.unmarkLagging(to);
+            } else {
                 chunk.memory().release();
-                overruns.onOverrun(to, log.handle());
+                onOverrun(log, to, run.firstOffset() + run.count() - 1);
             }
+        }
+    }
+
+    private void writeRun(
+            TopicLog log,
+            Chunk chunk,
+            int from,
+            int to,
+            int count,
+            long firstOffset,
+            Priority priority,
+            long expiresAtUs,
+            boolean hasExclusions,
+            long arrivedNs) {
+        scratch.clear()
+                .writeIntLE(log.handle())
+                .writeShortLE(shard.index())
+                .writeByte(hasExclusions ? 1 : 0)
+                .writeByte(priority.code())
+                .writeIntLE(chunk.slot())
+                .writeIntLE(from)
+                .writeIntLE(to)
+                .writeIntLE(count)
+                .writeLongLE(expiresAtUs)
+                .writeLongLE(arrivedNs)
+                .writeIntLE(log.channel())
+                .writeIntLE(0)
+                .writeLongLE(firstOffset);
+    }
+
+    /** The shard's subscribers read on from the window: a later run's first offset tells them, or, if there is none, this mark. */
+    private void onOverrun(TopicLog log, int toShard, long lastOffset) {
+        metrics.add(Counter.RUNS_OVERRUN, 1);
+        if (log.markLagging(toShard)) {
+            markRecord.clear().writeIntLE(log.handle()).writeIntLE(0).writeLongLE(lastOffset);
+            outgoing[toShard].sendSurely(log.lane(), RingRecords.LAGGED, markRecord);
         }
     }
 }

@@ -10,8 +10,8 @@ public enum Counter {
     CONNECTIONS_CLOSED("Connections that ended, for any reason."),
     CONNECTIONS_SILENT(
             "Connections closed because nothing was received for the silence timeout. Rises when networks fail."),
-    CONNECTIONS_SLOW("Connections closed because their outbox was full. Look at these clients' handlers and networks."),
-    CONNECTIONS_LAGGED("Connections closed because events were overrun inside the broker. Raise the ring capacity."),
+    CONNECTIONS_SLOW(
+            "Connections closed because they took too little for too long, or missed events and could not be told. Look at these clients' handlers and networks."),
     FRAMES_RECEIVED("Frames received."),
     FRAMES_BAD("Frames that broke the protocol and ended their connection."),
     ERRORS_SENT("Requests refused with ERROR."),
@@ -19,6 +19,18 @@ public enum Counter {
     PUBLISHES_RATE_LIMITED("Events refused because their connection published faster than it may."),
     RECORDS_DELAYED(
             "Records between shards that found a ring full and were offered again. Raise the ring capacity when it keeps rising."),
+    RUNS_OVERRUN(
+            "Runs not sent to a shard because too many waited for it; its subscribers read on from the replay window. Raise the ring capacity when it keeps rising."),
+    WINDOW_READS("Reads of a replay window for subscribers that had fallen behind or came back."),
+    WINDOWS_SHORTENED(
+            "Times a replay window was cut below its channel's window-min-events. Raise topic.replay-limit-bytes."),
+    SUBSCRIPTIONS_BEHIND(
+            "Times a subscription fell behind: its outbox was full or evicted it, or its run was overrun."),
+    EVICTED_LOW(
+            "Events taken back from the LOW lane of an outbox for a higher one; they are read again from the replay window."),
+    EVICTED_NORMAL("The same from the NORMAL lane."),
+    EVICTED_HIGH("The same from the HIGH lane."),
+    GAPS_SENT("GAPs announced to subscribers."),
     OUTCOMES_LOST(
             "Answers to publishers on another shard that could not be sent; the publisher sends again and is told DUPLICATE."),
     PRODUCERS_FORGOTTEN(

@@ -4,10 +4,21 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import org.jspecify.annotations.Nullable;
 
-/** A piece of a chunk that waits in an outbox; a link of its lane, or of {@link RunPool}. */
+/** A piece of a chunk that waits in an outbox, or a frame about missing events; a link of its lane and of its feed's row, or of {@link RunPool}. */
 final class QueuedRun {
+    /** Behind it in its lane; in the pool and among the written the next one. */
     @Nullable
     QueuedRun next;
+
+    @Nullable
+    QueuedRun previous;
+
+    /** Behind it in its feed's row. */
+    @Nullable
+    QueuedRun nextOfFeed;
+
+    @Nullable
+    QueuedRun previousOfFeed;
 
     @Nullable
     Feed feed;
@@ -15,7 +26,11 @@ final class QueuedRun {
     ByteBuf memory = Unpooled.EMPTY_BUFFER;
     int from;
     int to;
+
+    /** Events; 0 for a frame about missing ones. */
     int count;
+
+    int lane;
     long expiresAtUs;
     long queuedNs;
 

@@ -1,6 +1,7 @@
 package hermod.broker.session;
 
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.control.ControlCodec;
@@ -8,9 +9,12 @@ import hermod.protocol.control.wire.Close;
 import hermod.protocol.control.wire.Open;
 import hermod.protocol.control.wire.Refresh;
 import hermod.protocol.control.wire.Report;
+import hermod.protocol.control.wire.Resume;
 import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.Unsubscribe;
+import hermod.protocol.frame.FrameCheck;
 import hermod.protocol.frame.FrameType;
+import hermod.protocol.frame.LaterFrames;
 import io.netty.buffer.ByteBuf;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -19,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 public final class Commands {
     private Commands() {}
 
-    /** Registers them, and a refusal for each frame type whose feature this version does not have. */
+    /** Registers them, and a refusal for the frame type whose feature this version does not have. */
     public static CommandRouter registerAll(CommandRouter router) {
         router.register(FrameType.SUBSCRIBE, Commands::subscribe)
                 .register(FrameType.OPEN, Commands::open)
@@ -27,15 +31,40 @@ public final class Commands {
                 .register(FrameType.REFRESH, Commands::refresh)
                 .register(FrameType.REPORT, Commands::report)
                 .register(FrameType.CLOSE, Commands::close);
-        for (FrameType later : List.of(FrameType.RESUME, FrameType.CREDIT, FrameType.ACK)) {
-            router.register(
-                    later,
-                    (session, requestId, in, at) -> session.error(
-                            requestId,
-                            ErrorCode.UNSUPPORTED,
-                            later + " is part of the protocol, but this broker does not have it yet"));
+        return router.register(FrameType.RESUME, Commands::resume)
+                .register(FrameType.CREDIT, Commands::credit)
+                .register(
+                        FrameType.ACK,
+                        (session, requestId, in, at) -> session.error(
+                                requestId,
+                                ErrorCode.UNSUPPORTED,
+                                "ACK is part of the protocol, but this broker does not have it yet"));
+    }
+
+    private static void credit(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {
+        if (!session.has(Feature.CREDIT)) {
+            session.error(requestId, ErrorCode.UNSUPPORTED, "CREDIT was not agreed in HELLO and WELCOME");
+            return;
         }
-        return router;
+        FrameCheck.bodyIs(LaterFrames.ONE_NUMBER_BODY_BYTES, in, at);
+        session.grant(LaterFrames.first(in, at));
+    }
+
+    private static void resume(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {
+        if (!session.has(Feature.RESUME)) {
+            session.error(requestId, ErrorCode.UNSUPPORTED, "RESUME was not agreed in HELLO and WELCOME");
+            return;
+        }
+        Resume wanted = ControlCodec.decode(Resume.parser(), in, at);
+        if (wanted.getCursorsCount() > ProtocolLimits.TOPICS_PER_REQUEST) {
+            session.error(
+                    requestId,
+                    ErrorCode.BAD_REQUEST,
+                    "too many topics in one request: topics=" + wanted.getCursorsCount() + ", limit="
+                            + ProtocolLimits.TOPICS_PER_REQUEST);
+            return;
+        }
+        session.resume(requestId, wanted);
     }
 
     private static void subscribe(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {

@@ -1,5 +1,6 @@
 package hermod.broker.session;
 
+import com.google.protobuf.ByteString;
 import hermod.broker.admission.Identity;
 import hermod.broker.admission.PublishRate;
 import hermod.broker.admission.Verdict;
@@ -19,13 +20,18 @@ import hermod.broker.topic.Channel;
 import hermod.broker.topic.Topic;
 import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.TopicName;
 import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Close;
+import hermod.protocol.control.wire.Cursor;
 import hermod.protocol.control.wire.Hello;
 import hermod.protocol.control.wire.Opened;
+import hermod.protocol.control.wire.Resume;
+import hermod.protocol.control.wire.ResumeResult;
+import hermod.protocol.control.wire.Resumed;
 import hermod.protocol.control.wire.Subscribed;
 import hermod.protocol.control.wire.TopicResult;
 import hermod.protocol.control.wire.Unsubscribed;
@@ -36,6 +42,7 @@ import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
 import hermod.protocol.frame.PublishedWriter;
 import io.netty.buffer.ByteBuf;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -80,7 +87,12 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         void resume();
     }
 
-    private record PendingTopic(TopicRequest request, int index, String name) {}
+    /** @param cursor where a RESUME wants to go on; null for other requests. */
+    private record PendingTopic(
+            TopicRequest request,
+            int index,
+            String name,
+            @Nullable Cursor cursor) {}
 
     private final long key;
     private final SessionGround ground;
@@ -116,6 +128,8 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private long lastPingUs;
     private long publishedCount;
     private boolean isRefreshing;
+    private long features;
+    private ByteString resumeToken = ByteString.EMPTY;
 
     /** SUBSCRIBEs, and HELLO's wishes, whose answer is not written: no event may come before it. */
     private int unansweredSubscribes;
@@ -363,6 +377,13 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 ? NO_PRODUCER
                 : ground.hashes()
                         .of(who.org(), who.user(), wanted.getDeviceId(), Long.toString(wanted.getProducerEpoch()));
+        features = wanted.getFeatures() & Welcoming.FEATURES;
+        if (has(Feature.CREDIT)) {
+            outbox.useCredit();
+        }
+        if (has(Feature.RESUME)) {
+            resumeToken = resumeToken(who, wanted.getDeviceId());
+        }
         SessionConfig config = ground.config();
         rate = who.rights().isRateUnlimited()
                 ? null
@@ -407,7 +428,15 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 ground.allocator(),
                 FrameType.WELCOME,
                 helloRequestId,
-                Welcoming.welcome(ground, hello, identity, connectionId(), connectedAtUs, wishes.results())));
+                Welcoming.welcome(
+                        ground,
+                        hello,
+                        identity,
+                        connectionId(),
+                        connectedAtUs,
+                        wishes.results(),
+                        features,
+                        resumeToken)));
         metrics.add(Counter.CONNECTIONS_WELCOMED, 1);
         hello = Welcoming.withoutToken(hello);
         Reader connection = reader;
@@ -428,12 +457,35 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             outbox.holdBack(true);
         }
         for (int i = 0; i < names.size(); i++) {
-            holdTopic(request, i, names.get(i));
+            holdTopic(request, i, names.get(i), null);
         }
         answerIfComplete(request);
     }
 
-    private void holdTopic(TopicRequest request, int index, String name) {
+    /** Subscribes to the topics of the cursors, each from where its cursor stands, as far as that is still kept. */
+    void resume(int requestId, Resume wanted) {
+        TopicRequest request = new TopicRequest(FrameType.RESUMED, requestId, wanted.getCursorsCount());
+        // A token of another broker's life or of another user: then nothing is known of these cursors.
+        boolean isOurs = wanted.getResumeToken().equals(resumeToken);
+        unansweredSubscribes++;
+        outbox.holdBack(true);
+        for (int i = 0; i < wanted.getCursorsCount(); i++) {
+            Cursor cursor = wanted.getCursors(i);
+            holdTopic(
+                    request,
+                    i,
+                    cursor.getTopic(),
+                    isOurs ? cursor : cursor.toBuilder().setEpoch(0).build());
+        }
+        answerIfComplete(request);
+    }
+
+    private ByteString resumeToken(Identity who, String deviceId) {
+        long number = ground.hashes().of("resume", who.org(), who.user(), deviceId);
+        return ByteString.copyFrom(ByteBuffer.allocate(Long.BYTES).putLong(0, number));
+    }
+
+    private void holdTopic(TopicRequest request, int index, String name, @Nullable Cursor cursor) {
         String fault = TopicName.faultOf(name);
         if (fault != null) {
             request.put(index, refusal(name, ErrorCode.BAD_TOPIC_NAME, fault));
@@ -465,7 +517,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             return;
         }
         int correlation = ++lastCorrelation;
-        pending.put(correlation, new PendingTopic(request, index, name));
+        pending.put(correlation, new PendingTopic(request, index, name, cursor));
         dispatch.hold(this, correlation, who.org(), topic, request.asSubscriber());
     }
 
@@ -506,7 +558,8 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     }
 
     @Override
-    public void onHeld(int correlation, @Nullable Topic topic, long nextOffset, @Nullable ErrorCode refusal) {
+    public void onHeld(
+            int correlation, @Nullable Topic topic, long nextOffset, long firstAvailable, @Nullable ErrorCode refusal) {
         PendingTopic wanted = pending.remove(correlation);
         if (wanted == null || state == State.CLOSED) {
             if (topic != null) {
@@ -523,7 +576,12 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             dispatch.letGo(topic, request.asSubscriber());
             request.put(wanted.index, refusal(wanted.name, ErrorCode.FORBIDDEN, ErrorCode.FORBIDDEN.meaning()));
         } else {
-            HeldTopic row = hold(topic, request.asSubscriber());
+            boolean isNew = isNewSubscription(topic);
+            HeldTopic row = hold(topic, request.asSubscriber(), nextOffset);
+            Cursor cursor = wanted.cursor;
+            if (cursor != null && row.feed != null) {
+                goOn(request, wanted.index, row.feed, isNew ? cursor : null, topic, nextOffset, firstAvailable);
+            }
             request.put(
                     wanted.index,
                     TopicResult.newBuilder()
@@ -538,7 +596,40 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         answerIfComplete(request);
     }
 
-    private HeldTopic hold(Topic topic, boolean asSubscriber) {
+    private boolean isNewSubscription(Topic topic) {
+        HeldTopic row = held.get(topic.handle());
+        return row == null || row.feed == null;
+    }
+
+    /** @param cursor where to go on; null for a subscription that was there already, which stays where it is. */
+    private void goOn(
+            TopicRequest request,
+            int index,
+            Feed feed,
+            @Nullable Cursor cursor,
+            Topic topic,
+            long nextOffset,
+            long firstAvailable) {
+        if (cursor == null) {
+            request.outcome(index, ResumeResult.Outcome.OUTCOME_RESUMED, 0, 0);
+            return;
+        }
+        long from = cursor.getOffset() + 1;
+        boolean isKnown = cursor.getEpoch() == topic.epoch() && from > 0 && from <= nextOffset;
+        if (isKnown && from == nextOffset) {
+            request.outcome(index, ResumeResult.Outcome.OUTCOME_RESUMED, 0, 0);
+        } else if (isKnown && from >= firstAvailable) {
+            request.outcome(index, ResumeResult.Outcome.OUTCOME_REPLAYING, from, nextOffset - 1);
+            outbox.fallBehind(feed, from);
+        } else {
+            request.outcome(index, ResumeResult.Outcome.OUTCOME_LOST, firstAvailable, nextOffset - 1);
+            if (firstAvailable < nextOffset) {
+                outbox.fallBehind(feed, firstAvailable);
+            }
+        }
+    }
+
+    private HeldTopic hold(Topic topic, boolean asSubscriber, long nextOffset) {
         HeldTopic row = held.get(topic.handle());
         if (row == null) {
             row = new HeldTopic(topic);
@@ -551,7 +642,8 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             dispatch.letGo(topic, asSubscriber);
         } else if (asSubscriber) {
             Channel channel = topic.channel();
-            Feed feed = new Feed(outbox, channel.index(), channel.policy().lane(), device);
+            Feed feed = new Feed(
+                    outbox, topic.handle(), channel.index(), channel.policy().lane(), device, nextOffset);
             row.feed = feed;
             dispatch.subscriptions().add(topic.handle(), feed);
         } else {
@@ -569,6 +661,14 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         }
         switch (request.answer()) {
             case WELCOME -> welcome(request);
+            case RESUMED ->
+                answer(ControlCodec.encode(
+                        ground.allocator(),
+                        FrameType.RESUMED,
+                        request.requestId(),
+                        Resumed.newBuilder()
+                                .addAllResults(request.resumeResults())
+                                .build()));
             case SUBSCRIBED ->
                 answer(ControlCodec.encode(
                         ground.allocator(),
@@ -757,20 +857,51 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         takenLimits.clear();
     }
 
+    // ---- what its outbox asks
+
     @Override
-    public void onOutboxFull() {
+    public void onRoom(Feed feed, int bytes) {
+        HeldTopic row = held.get(feed.handle());
+        if (row == null || row.feed != feed) {
+            throw new IllegalStateException("a subscription that is over wants to read: handle=" + feed.handle());
+        }
+        dispatch.read(this, row.topic(), feed, bytes);
+    }
+
+    @Override
+    public boolean knowsGaps() {
+        return has(Feature.GAP);
+    }
+
+    @Override
+    public void onLoss() {
         if (state != State.CLOSED) {
             metrics.add(Counter.CONNECTIONS_SLOW, 1);
-            close(CloseCode.SLOW_CONSUMER, "the outbox is full: queuedBytes=" + outbox.queuedBytes());
+            close(
+                    CloseCode.SLOW_CONSUMER,
+                    "events came faster than they were taken and are no longer kept; the client does not know GAP");
         }
     }
 
     @Override
-    public void onLagged() {
-        if (state != State.CLOSED) {
-            metrics.add(Counter.CONNECTIONS_LAGGED, 1);
-            close(CloseCode.LAGGED, "events of a subscribed topic were overrun inside the broker");
+    public @Nullable Feed feed(int handle) {
+        HeldTopic row = held.get(handle);
+        return row == null ? null : row.feed;
+    }
+
+    /** Whether both ends agreed to a feature. */
+    boolean has(Feature feature) {
+        return feature.isIn(features);
+    }
+
+    /** The client grants bytes of LOW to HIGH. */
+    void grant(long bytes) throws ProtocolException {
+        if (!outbox.grant(bytes)) {
+            throw new ProtocolException(
+                    CloseCode.BAD_FRAME, "CREDIT above 2^63 - 1: bytes=" + Long.toUnsignedString(bytes));
         }
+        dispatch.flushes().add(outbox);
+        dispatch.shard().requestTurn();
     }
 
     /** Checks the connection's deadlines; called every few hundred ms. */

@@ -1,7 +1,9 @@
 package hermod.broker.session;
 
+import com.google.protobuf.ByteString;
 import hermod.broker.admission.Identity;
 import hermod.protocol.CloseCode;
+import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.ProtocolVersion;
@@ -20,6 +22,9 @@ import java.util.Locale;
 
 /** What a HELLO must hold and what its WELCOME says. Stateless. */
 final class Welcoming {
+    /** What this broker agrees to. */
+    static final long FEATURES = Feature.CREDIT.bit() | Feature.RESUME.bit() | Feature.GAP.bit();
+
     private Welcoming() {}
 
     /** @throws ProtocolException VERSION_NOT_SUPPORTED, FRAME_TOO_LONG or BAD_FRAME. */
@@ -57,11 +62,15 @@ final class Welcoming {
             Identity who,
             String connectionId,
             long nowUs,
-            List<TopicResult> subscriptions) {
+            List<TopicResult> subscriptions,
+            long features,
+            ByteString resumeToken) {
         SessionConfig config = ground.config();
         boolean isLimited = !who.rights().isRateUnlimited();
         return Welcome.newBuilder()
                 .setVersion(ProtocolVersion.choose(hello.getMinVersion(), hello.getMaxVersion()))
+                .setFeatures(features)
+                .setResumeToken(resumeToken)
                 .setConnectionId(connectionId)
                 .setUserId(who.user())
                 .setOrg(who.org())

@@ -30,7 +30,7 @@ public final class Shard {
     private final int index;
     private final int turnRecordLimitCount;
     private final PriorityRings rings;
-    private final ShardClock clock = new ShardClock();
+    private final ShardClock clock;
     private final AtomicBoolean isWoken = new AtomicBoolean();
     private final Runnable turnTask = this::runTurn;
     private final Runnable wakeTask = this::onWake;
@@ -45,7 +45,14 @@ public final class Shard {
     private long turnCount;
 
     public Shard(int index, ShardConfig config) {
+        this(index, config, new ShardClock());
+    }
+
+    /** With a clock of a test's own. */
+    public Shard(int index, ShardConfig config, ShardClock clock) {
         this.index = index;
+        this.clock = clock;
+        clock.anchor();
         this.turnRecordLimitCount = config.turnRecordLimitCount();
         this.rings = new PriorityRings(config.ringCapacityBytes());
     }

@@ -84,7 +84,17 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
 
     private static ChannelPolicy policy(
             Priority lane, Priority ceiling, Durability durability, String keeps, int tier, int goalP95Ms) {
-        return new ChannelPolicy(lane, ceiling, durability, keeps, Batching.NEVER, 0, 0, tier, goalP95Ms);
+        return new ChannelPolicy(
+                lane,
+                ceiling,
+                durability,
+                keeps,
+                Batching.NEVER,
+                0,
+                0,
+                tier,
+                goalP95Ms,
+                ChannelPolicy.WINDOW_MIN_EVENTS);
     }
 
     private static ChannelPolicy batched(ChannelPolicy of, Batching batching, int minMs, int maxMs) {
@@ -97,6 +107,7 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                 minMs,
                 maxMs,
                 of.tier(),
-                of.goalP95Ms());
+                of.goalP95Ms(),
+                of.windowMinEvents());
     }
 }

@@ -2,6 +2,7 @@ package hermod.broker.topic;
 
 import hermod.broker.config.Setting;
 import hermod.protocol.Priority;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 
 /** What holds for every topic of a channel. Immutable. */
@@ -51,7 +52,16 @@ public record ChannelPolicy(
                 max = 60_000,
                 text =
                         "Goal for the 95th percentile from publish to handler; health and alerts are measured against it.")
-        int goalP95Ms) {
+        int goalP95Ms,
+
+        @Setting(
+                min = 0,
+                max = 1_000_000,
+                text =
+                        "Events a topic's replay window keeps whatever their age, within topic.replay-topic-bytes; only when topic.replay-limit-bytes is used up by such minimums are there fewer.")
+        int windowMinEvents) {
+
+    static final int WINDOW_MIN_EVENTS = 100;
 
     private static final Pattern KEEPS = Pattern.compile(
             "none|replay-window|[1-9][0-9]{0,5}[smhd](, [1-9][0-9]{0,8} events)?(, last-per-key)?(, by-type)?");
@@ -74,7 +84,41 @@ public record ChannelPolicy(
     /** What a channel of the operator's own gets where its entry says nothing else. */
     public static ChannelPolicy defaults() {
         return new ChannelPolicy(
-                Priority.NORMAL, Priority.HIGH, Durability.MEMORY, "replay-window", Batching.NEVER, 0, 0, 3, 250);
+                Priority.NORMAL,
+                Priority.HIGH,
+                Durability.MEMORY,
+                "replay-window",
+                Batching.NEVER,
+                0,
+                0,
+                3,
+                250,
+                WINDOW_MIN_EVENTS);
+    }
+
+    /**
+     * How long a topic of the channel keeps an event for replay, in nanoseconds; 0 for not at all.
+     *
+     * @param windowNs what {@code replay-window} stands for.
+     */
+    public long keepsNs(long windowNs) {
+        if (keeps.equals("none")) {
+            return 0;
+        }
+        if (keeps.equals("replay-window")) {
+            return windowNs;
+        }
+        int unitAt = 0;
+        while (Character.isDigit(keeps.charAt(unitAt))) {
+            unitAt++;
+        }
+        long count = Long.parseLong(keeps.substring(0, unitAt));
+        return switch (keeps.charAt(unitAt)) {
+            case 's' -> TimeUnit.SECONDS.toNanos(count);
+            case 'm' -> TimeUnit.MINUTES.toNanos(count);
+            case 'h' -> TimeUnit.HOURS.toNanos(count);
+            default -> TimeUnit.DAYS.toNanos(count);
+        };
     }
 
     /** The goal in microseconds, as latencies are measured. */

@@ -2,6 +2,7 @@ package hermod.broker.topic;
 
 import io.netty.buffer.ByteBuf;
 import org.agrona.concurrent.UnsafeBuffer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A piece of memory that holds EVENT frames of one topic, one after the other, as every subscriber is sent them.
@@ -17,6 +18,25 @@ public final class Chunk {
 
     private final int slot;
     private int tail;
+
+    /** Offset of the first event in it; the home's, like all below. */
+    long firstOffset;
+
+    /** Events in it. */
+    int count;
+
+    /** When it was full, on the monotonic clock. */
+    long filledNs;
+
+    /** Whose replay window it is in; null when in none. {@link ReplayBudget} keeps the two links. */
+    @Nullable
+    TopicLog windowOf;
+
+    @Nullable
+    Chunk older;
+
+    @Nullable
+    Chunk newer;
 
     Chunk(ByteBuf memory, int slot) {
         this.memory = memory;
@@ -45,12 +65,18 @@ public final class Chunk {
 
     void advance(int bytes) {
         tail += bytes;
+        count++;
         assert tail <= buffer.capacity();
     }
 
     /** To be written from the start again. */
     void rewind() {
         tail = 0;
+        count = 0;
+    }
+
+    int capacityBytes() {
+        return buffer.capacity();
     }
 
     boolean isOnlyHomes() {

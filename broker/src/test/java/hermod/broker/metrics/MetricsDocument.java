@@ -87,10 +87,14 @@ final class MetricsDocument {
                     CONNECTIONS_REFUSED,
                     CONNECTIONS_CLOSED,
                     CONNECTIONS_SILENT,
-                    CONNECTIONS_SLOW,
-                    CONNECTIONS_LAGGED -> "connections";
-            case FRAMES_RECEIVED, FRAMES_BAD, ERRORS_SENT -> "frames";
-            case PUBLISHES_BACK_PRESSURED, PUBLISHES_RATE_LIMITED -> "events";
+                    CONNECTIONS_SLOW -> "connections";
+            case FRAMES_RECEIVED, FRAMES_BAD, ERRORS_SENT, GAPS_SENT -> "frames";
+            case PUBLISHES_BACK_PRESSURED, PUBLISHES_RATE_LIMITED, EVICTED_LOW, EVICTED_NORMAL, EVICTED_HIGH ->
+                "events";
+            case RUNS_OVERRUN -> "runs";
+            case WINDOW_READS -> "reads";
+            case WINDOWS_SHORTENED -> "chunks";
+            case SUBSCRIPTIONS_BEHIND -> "subscriptions";
             case RECORDS_DELAYED -> "ring records";
             case OUTCOMES_LOST -> "PUBLISHED frames";
             case PRODUCERS_FORGOTTEN -> "producers";
