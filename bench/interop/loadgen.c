@@ -415,7 +415,7 @@ static u64 subs_on[65536], stale;
 static u8 rx[1 << 20], pay[1 << 16]; enum { RXONE = 1 << 18 };
 /* flood: ring of per-message delivery counts; ack: ring of send times */
 static u32 *ring; static u64 rmask, rhead; static u64 acksent[65536]; static u32 inflight;
-static int stalled = 1, pairs = 20; static double fill = 0.5; static const char *kinds = "ars"; /* slow */
+static int stalled = 1, pairs = 20; static u64 most = 0; static double fill = 0.5; static const char *kinds = "ars"; /* slow */
 static int pp_wait, m_ack, m_flood, m_ping, m_topics, hold; static u64 lastprogress; static u32 owed = 1; /* flood: deliveries a message owes */
 /* topics: what the publisher picks, made beforehand and the same for every lane; the last message of each channel */
 static enum { PICK_ONE, PICK_SPREAD, PICK_UNIFORM, PICK_ZIPF } pick; enum { NPICK = 1 << 18 }; static u16 *picks; static u64 lastof[65536];
@@ -732,8 +732,8 @@ static int slow_settle(void) { /* until the others have everything and the publi
 }
 static void slow_flood(double s, double *span, u64 *cpu, u64 *deliv) {
   m_flood = 1; rhead = published; memset(ring, 0, (rmask + 1) * 4); memset(&H, 0, sizeof H);
-  u64 t0 = now(), end = t0 + s * 1e9, t, c0 = cpu_ns(), d0 = delivered; tmeas0 = t0; tmeas1 = end; lastprogress = t0;
-  while ((t = now()) < end && t < lastprogress + 5000000000ull) {
+  u64 t0 = now(), end = t0 + s * 1e9, t, c0 = cpu_ns(), d0 = delivered, p0 = published; tmeas0 = t0; tmeas1 = end; lastprogress = t0;
+  while ((t = now()) < end && (!most || published - p0 < most / 2) && t < lastprogress + 5000000000ull) {
     u64 can = (u64)window - (published - rhead);
     if (can && pubs[0].out.len - pubs[0].out.off < 65536) {
       while (can-- && pubs[0].out.len - pubs[0].out.off < 131072 && P->room(&pubs[0])) publish(&pubs[0], 0, t);
@@ -818,10 +818,10 @@ static int slow_round(int block, char k, int first) {
     free(c->acct); free(c->last); free(c->tail.p); free(c->out.p);
   }
   nall = base; free(x);
-  printf("ROUND block=%d kind=%s stopped=%d others=%d span=%.3f deliv_s=%.0f flood_p50=%.1f p50=%.1f p90=%.1f p99=%.1f p999=%.1f max=%.1f n=%lu late_p99=%.1f cpu_us=%.4f cpu_rate_us=%.4f foreign=%.2f "
+  printf("ROUND block=%d kind=%s stopped=%d others=%d span=%.6f deliv_s=%.0f flood_p50=%.1f p50=%.1f p90=%.1f p99=%.1f p999=%.1f max=%.1f n=%lu late_p99=%.1f cpu_us=%.4f cpu_rate_us=%.4f foreign=%.2f "
          "features=%lu events=%lu least=%lu gaps=%lu missed=%lu filled=%lu unfilled=%d shed=%lu overrun=%lu expired=%lu live=%lu unaccounted=%lu dup=%lu gap_odd=%lu conn_closed=%d code=%u "
          "took_ms=%.1f lost=%ld disorder=%lu odd=%lu refused=%lu settled=%d rss_kib=%lu\n",
-         block, kind, n, nsub, span, deliv / span, fp50, hq(&H, .5), hq(&H, .9), hq(&H, .99), hq(&H, .999), H.max / 1000.0, H.n, hq(&Hlate, .99), deliv ? cpu / 1e3 / deliv : 0, delivr ? cpur / 1e3 / delivr : 0, foreign,
+         block, kind, n, nsub, span, span > 0 ? deliv / span : 0, fp50, hq(&H, .5), hq(&H, .9), hq(&H, .99), hq(&H, .999), H.max / 1000.0, H.n, hq(&Hlate, .99), deliv ? cpu / 1e3 / deliv : 0, delivr ? cpur / 1e3 / delivr : 0, foreign,
          n ? agreed_features : 0, s.events, n ? least : 0, s.gaps, s.missed, s.filled, unfilled, s.reason[1], s.reason[2], s.reason[3], s.live, s.unaccounted, s.dup, s.odd, closed, code,
          took / 1e6, (long)(expected - delivered - lost0), disorder - dis0, odd - odd0, refused - refused0, settled, rss_of(spid));
   fflush(stdout); return settled;
@@ -848,6 +848,7 @@ static void usage(void) {
     " idle                   --subs N idle subscribed connections; RSS of --pid per connection; --hold: until stdin ends\n"
     " slow                   1 pub -> --subs, of which --stalled are absent, read, or stop, in --pairs blocks of --kinds (of arsh: absent,\n"
     "                        reading, socket not read, handler that grants no credit), after --fill s at --secs of flood and of --rate (hermod);\n"
+    "                        --most: events of a round before the fixed rate;\n"
     "                        --hold: HELD before the stopped ones go on, which the next line of stdin lets them; --seed: order of the rounds\n"
     " --across HOST:PORT     pingpong with publisher and subscriber on different shards, by what the admin port tells (hermod)\n"
     " --port --host --size --secs --warm --count --pid(server, or several with commas) --spin --replicas(js)\n protocols:");
@@ -866,7 +867,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(o, "--rate")) rate = atof(v); else if (!strcmp(o, "--secs")) secs = atof(v); else if (!strcmp(o, "--warm")) warm = atof(v);
     else if (!strcmp(o, "--size")) size = atoi(v); else if (!strcmp(o, "--window")) window = atoi(v); else if (!strcmp(o, "--count")) maxcount = strtoull(v, 0, 10);
     else if (!strcmp(o, "--across")) across = v; else if (!strcmp(o, "--stalled")) stalled = atoi(v); else if (!strcmp(o, "--pairs")) pairs = atoi(v);
-    else if (!strcmp(o, "--kinds")) kinds = v; else if (!strcmp(o, "--fill")) fill = atof(v); else if (!strcmp(o, "--seed")) rnd ^= strtoull(v, 0, 10) * 0x9E3779B97F4A7C15ull;
+    else if (!strcmp(o, "--kinds")) kinds = v; else if (!strcmp(o, "--fill")) fill = atof(v); else if (!strcmp(o, "--most")) most = strtoull(v, 0, 10); else if (!strcmp(o, "--seed")) rnd ^= strtoull(v, 0, 10) * 0x9E3779B97F4A7C15ull;
     else if (!strcmp(o, "--pick")) { if (!strcmp(v, "zipf")) pick = PICK_ZIPF; else if (!strcmp(v, "spread")) pick = PICK_SPREAD; else if (!strcmp(v, "uniform")) pick = PICK_UNIFORM; else if (strcmp(v, "one")) usage(); }
     else if (!strcmp(o, "--pid")) { for (const char *q = v; q && nspid < 8; q = strchr(q, ','), q = q ? q + 1 : 0) spids[nspid++] = atoi(q); spid = spids[0]; } else if (!strcmp(o, "--replicas")) replicas = atoi(v); else usage();
   }

@@ -32,6 +32,7 @@ final class SlowGenerator {
      * @param stalled how many of them stop.
      * @param seconds of each of the two measured parts of a round.
      * @param rate events a second in the second part.
+     * @param mostEvents that a round publishes before the part at a fixed rate; 0 for as many as go.
      * @param brokerPid 0 if it is not known; there is no processor time then.
      */
     record Load(
@@ -45,6 +46,7 @@ final class SlowGenerator {
             int rate,
             int size,
             List<SlowRound.Kind> kinds,
+            long mostEvents,
             long seed,
             long brokerPid) {}
 
@@ -101,6 +103,7 @@ final class SlowGenerator {
         command.addAll(List.of("--size", Integer.toString(load.size)));
         command.addAll(List.of("--window", "100"));
         command.addAll(List.of("--kinds", kinds.toString()));
+        command.addAll(List.of("--most", Long.toString(load.mostEvents)));
         command.addAll(List.of("--seed", Long.toString(load.seed)));
         command.addAll(List.of("--pid", Long.toString(load.brokerPid)));
         ProcessBuilder builder = new ProcessBuilder(command).directory(folder.toFile());

@@ -1,5 +1,6 @@
 package hermod.bench.scenario;
 
+import hermod.bench.BrokerProcess;
 import hermod.bench.check.Verdict;
 import hermod.bench.compare.Tools;
 import hermod.bench.load.BenchFailure;
@@ -7,11 +8,15 @@ import hermod.bench.report.LatencyUs;
 import hermod.bench.report.PairedRatio;
 import hermod.bench.report.RunResult;
 import hermod.bench.scenario.SlowRound.Kind;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** One run of the scenario {@code slow}: its parts, one after the other, and what they say together. One thread. */
 final class SlowTrial {
@@ -25,6 +30,17 @@ final class SlowTrial {
 
     /** Seconds of a round besides the two measured parts. */
     private static final double ROUND_OVERHEAD_SECONDS = 1.1;
+
+    /** What is published at most into the window below, but for the part at a fixed rate. */
+    private static final long WIDE_EVENTS_BYTES = 64L * 1024 * 1024;
+
+    private static final int EVENT_HEAD_BYTES = 64;
+
+    /** Holds all that a part publishes, so that a durable channel owes every event of it. */
+    private static final String WIDE_WINDOW = "topic:\n  replay-topic-bytes: 128MiB\n  replay-limit-bytes: 4GiB\n";
+
+    /** @param pid of the broker's process, 0 if it is not known. */
+    private record Target(String server, @Nullable String admin, String token, long pid) {}
 
     private final List<SlowPart> parts = new ArrayList<>();
     private final List<String> notes = new ArrayList<>();
@@ -77,22 +93,85 @@ final class SlowTrial {
                 kinds.size(),
                 stalled,
                 Math.ceil(stalled.size() * (pairs + 1) * kinds.size() * (2 * seconds + ROUND_OVERHEAD_SECONDS) / 60)));
+        Target given = new Target(context.server(), context.admin(), context.token(0), context.brokerPid());
         String channel = options.channelOr(MEMORY_CHANNEL);
         boolean isGood = true;
         for (int one : stalled) {
-            isGood = isGood && run(generator, channel, subscribers, one, pairs, seconds, kinds, false);
+            isGood = isGood && run(generator, given, channel, subscribers, one, pairs, seconds, kinds, false);
         }
         if (isGood && options.channel() == null) {
-            int most = stalled.get(stalled.size() - 1);
-            List<Kind> stops = List.of(Kind.SOCKET, Kind.HANDLER);
-            run(generator, DURABLE_CHANNEL, subscribers, most, ACCOUNT_PAIRS, ACCOUNT_SECONDS, stops, false);
+            runDurable(generator, given, subscribers, stalled.get(stalled.size() - 1));
         }
         return result(seconds);
+    }
+
+    /** What a durable channel owes, on a broker of ours whose window holds all of it; on a given broker on what it has. */
+    private void runDurable(SlowGenerator generator, Target given, int subscribers, int stalled)
+            throws InterruptedException {
+        List<Kind> stops = List.of(Kind.SOCKET, Kind.HANDLER);
+        if (given.pid == 0) {
+            run(generator, given, DURABLE_CHANNEL, subscribers, stalled, ACCOUNT_PAIRS, ACCOUNT_SECONDS, stops, false);
+            return;
+        }
+        Path config = null;
+        try {
+            config = Files.writeString(Files.createTempFile("hermod-bench-slow", ".yaml"), WIDE_WINDOW);
+            context.say("starting a broker with a wide replay window");
+            try (BrokerProcess broker = BrokerProcess.builder()
+                    .arguments("--config", config.toString())
+                    .start()) {
+                Thread stopper = new Thread(broker::close, "bench-stop-wide-broker");
+                Runtime.getRuntime().addShutdownHook(stopper);
+                try {
+                    Target wide = new Target(
+                            broker.tcp(),
+                            broker.admin(),
+                            broker.mintToken("bench", "bench", BrokerProcess.LOAD_RIGHTS),
+                            broker.pid());
+                    run(
+                            generator,
+                            wide,
+                            DURABLE_CHANNEL,
+                            subscribers,
+                            stalled,
+                            ACCOUNT_PAIRS,
+                            ACCOUNT_SECONDS,
+                            stops,
+                            true);
+                } finally {
+                    removeHook(stopper);
+                }
+            }
+        } catch (IOException unwritable) {
+            throw new BenchFailure(
+                    BenchFailure.Kind.FAILED, "the configuration cannot be written: " + unwritable.getMessage());
+        } finally {
+            if (config != null) {
+                delete(config);
+            }
+        }
+    }
+
+    private static void delete(Path file) {
+        try {
+            Files.delete(file);
+        } catch (IOException left) {
+            // A small file in the temporary folder.
+        }
+    }
+
+    private static void removeHook(Thread hook) {
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException shuttingDown) {
+            // The hook is running; it stops the broker as well as we would.
+        }
     }
 
     /** One run of the generator; false where it ended early, with a fault told. */
     private boolean run(
             SlowGenerator generator,
+            Target target,
             String channel,
             int subscribers,
             int stalled,
@@ -103,26 +182,28 @@ final class SlowTrial {
             throws InterruptedException {
         ScenarioOptions options = context.options();
         context.say(String.format(Locale.ROOT, "%d of %d subscribers, channel %s", stalled, subscribers, channel));
+        int size = Math.max(SlowGenerator.SIZE_MIN, ScenarioOptions.or(options.size(), Rate.DEFAULT_SIZE));
         SlowPart part = new SlowPart(channel, stalled, mustFill);
         SlowGenerator.Load load = new SlowGenerator.Load(
-                context.server(),
-                context.token(0),
+                target.server,
+                target.token,
                 channel,
                 subscribers,
                 stalled,
                 pairs,
                 seconds,
                 ScenarioOptions.or(options.rate(), DEFAULT_RATE),
-                Math.max(SlowGenerator.SIZE_MIN, ScenarioOptions.or(options.size(), Rate.DEFAULT_SIZE)),
+                size,
                 kinds,
+                mustFill ? WIDE_EVENTS_BYTES / (size + EVENT_HEAD_BYTES) : 0,
                 options.seed(),
-                context.brokerPid());
+                target.pid);
         SlowRound sums = generator.run(
                 load,
                 held -> part.add(
                         held.block(),
                         held.kind(),
-                        SlowLook.take(context.admin(), context.brokerPid(), held.text("runid"), subscribers - stalled)),
+                        SlowLook.take(target.admin, target.pid, held.text("runid"), subscribers - stalled)),
                 round -> {
                     part.add(round);
                     context.say(line(round, pairs));
