@@ -49,14 +49,14 @@ final class PrometheusText {
         counter(channels, "clamped", "Events whose priority was lowered.", ChannelStats::clamped);
         counter(
                 channels,
-                "conflated",
-                "Events not delivered because a newer one of the same key was.",
-                ChannelStats::conflated);
-        counter(
-                channels,
                 "filtered",
                 "Events not sent to a subscriber whose filter does not match.",
                 ChannelStats::filtered);
+        counter(
+                channels,
+                "conflated",
+                "Events not delivered because a newer one of the same key was.",
+                ChannelStats::conflated);
         latencies(channels);
         head("hermod_channel_goal_p95_seconds", "gauge", "Goal for the 95th percentile from publish to handler.");
         for (ChannelStats one : channels) {

@@ -123,9 +123,9 @@ final class StatsJson {
         out.writeNumberProperty("refused", one.refused());
         out.writeNumberProperty("expired", one.expired());
         out.writeNumberProperty("clamped", one.clamped());
+        out.writeNumberProperty("filtered", one.filtered());
         out.writeNumberProperty("conflated", one.conflated());
         out.writeNumberProperty("batchWindowUs", one.batchWindowUs());
-        out.writeNumberProperty("filtered", one.filtered());
         out.writeName("latencyUs").writeStartObject();
         latency(out, "publishToBroker", one.publishToBroker());
         latency(out, "inBroker", one.inBroker());

@@ -149,7 +149,7 @@ public final class Feed {
 
     /** The first offset that waits, or {@link #nextOffset} where nothing does: all below was written to the socket or is not meant for the subscriber. */
     public long firstUnsent() {
-        return first == null ? nextOffset : Outbox.firstOffset(first.memory, first.from);
+        return first == null ? nextOffset : first.firstOffset();
     }
 
     /** The number of the question under way, which its answer repeats. */

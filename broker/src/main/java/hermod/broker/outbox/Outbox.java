@@ -403,7 +403,7 @@ public final class Outbox {
         if (feed == null) {
             throw new IllegalStateException("a queued run without a feed");
         }
-        long offset = run.batchOffset > 0 ? run.batchOffset : firstOffset(run.memory, run.from);
+        long offset = run.firstOffset();
         QueuedRun last;
         do {
             last = feed.last;
@@ -522,7 +522,9 @@ public final class Outbox {
             fallBehind(feed, firstOffset(memory, from));
             return;
         }
-        int lane = Math.max(laneOf(priority), feed.readLane.code());
+        // What stands behind the raised event it was lifted for is read in the topic's own lane again.
+        Priority readLane = firstOffset(memory, from) < feed.liftedEnd ? feed.readLane : feed.lane();
+        int lane = Math.max(laneOf(priority), laneOf(readLane));
         enqueue(feed, lane, memory, from, to, count, expiresAtUs, 0);
     }
 

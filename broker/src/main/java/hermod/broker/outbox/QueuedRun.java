@@ -37,6 +37,11 @@ final class QueuedRun {
     long expiresAtUs;
     long queuedNs;
 
+    /** Offset of the first event, or of what a frame about missing ones tells. */
+    long firstOffset() {
+        return batchOffset > 0 ? batchOffset : Outbox.firstOffset(memory, from);
+    }
+
     int bytes() {
         return to - from;
     }

@@ -107,7 +107,7 @@ public final class Commands {
     private static void replace(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {
         Replace asked = ControlCodec.decode(Replace.parser(), in, at);
         List<Wish> wishes = Wish.of(asked.getTopicsList(), asked.getFilteredList());
-        if (!session.hasAgreed(Feature.FILTER)) {
+        if (!session.has(Feature.FILTER)) {
             session.error(requestId, ErrorCode.UNSUPPORTED, "REPLACE was not agreed: feature FILTER");
         } else if (!isTooMany(session, requestId, wishes)) {
             String twice = Replacement.namedTwice(wishes);

@@ -568,7 +568,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         if (refusal != null || filter == null) {
             return refusal;
         }
-        if (!Feature.FILTER.isIn(features)) {
+        if (!has(Feature.FILTER)) {
             return refusal(wish.topic(), ErrorCode.UNSUPPORTED, "filters were not agreed in HELLO and WELCOME");
         }
         int limitBytes = ground.filters().perConnectionLimitBytes();
@@ -683,10 +683,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             boolean isNew = isNewSubscription(topic);
             HeldTopic row = hold(topic, request.asSubscriber(), wanted.filter, nextOffset);
             Cursor cursor = wanted.cursor;
-            if (cursor != null && row.feed != null) {
-                goOn(request, wanted.index, row.feed, isNew ? cursor : null, topic, nextOffset, firstAvailable);
-            }
-            request.put(wanted.index, granted(wanted.name, row, nextOffset));
+            long start = cursor == null || row.feed == null
+                    ? nextOffset
+                    : goOn(request, wanted.index, row.feed, isNew ? cursor : null, topic, nextOffset, firstAvailable);
+            request.put(wanted.index, granted(wanted.name, row, start));
         }
         answerIfComplete(request);
     }
@@ -696,8 +696,13 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         return row == null || row.feed == null;
     }
 
-    /** @param cursor where to go on; null for a subscription that was there already, which stays where it is. */
-    private void goOn(
+    /**
+     * Has a subscription go on where a cursor stands, as far as that is kept.
+     *
+     * @param cursor null for a subscription that was there already, which stays where it is.
+     * @return the offset from which events follow.
+     */
+    private long goOn(
             TopicRequest request,
             int index,
             Feed feed,
@@ -707,21 +712,25 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             long firstAvailable) {
         if (cursor == null) {
             request.outcome(index, ResumeResult.Outcome.OUTCOME_RESUMED, 0, 0);
-            return;
+            return feed.nextOffset();
         }
         long from = cursor.getOffset() + 1;
         boolean isKnown = cursor.getEpoch() == topic.epoch() && from > 0 && from <= nextOffset;
         if (isKnown && from == nextOffset) {
             request.outcome(index, ResumeResult.Outcome.OUTCOME_RESUMED, 0, 0);
-        } else if (isKnown && from >= firstAvailable) {
-            request.outcome(index, ResumeResult.Outcome.OUTCOME_REPLAYING, from, nextOffset - 1);
-            outbox.fallBehind(feed, from);
-        } else {
-            request.outcome(index, ResumeResult.Outcome.OUTCOME_LOST, firstAvailable, nextOffset - 1);
-            if (firstAvailable < nextOffset) {
-                outbox.fallBehind(feed, firstAvailable);
-            }
+            return nextOffset;
         }
+        boolean isKept = isKnown && from >= firstAvailable;
+        long start = isKept ? from : firstAvailable;
+        request.outcome(
+                index,
+                isKept ? ResumeResult.Outcome.OUTCOME_REPLAYING : ResumeResult.Outcome.OUTCOME_LOST,
+                start,
+                nextOffset - 1);
+        if (start < nextOffset) {
+            outbox.fallBehind(feed, start);
+        }
+        return start;
     }
 
     TopicResult granted(String name, HeldTopic row, long nextOffset) {
@@ -884,7 +893,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
      */
     void replaceUnasked(List<Wish> wishes, boolean keepsOthers, Consumer<@Nullable Replaced> onEnd) {
         if (state != State.OPEN
-                || !Feature.FILTER.isIn(features)
+                || !has(Feature.FILTER)
                 || waiting.size() >= ground.filters().waitingChangesLimitCount()) {
             onEnd.accept(null);
             return;
@@ -943,10 +952,6 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             held.remove(row.topic().handle());
             lastHeld = null;
         }
-    }
-
-    boolean hasAgreed(Feature feature) {
-        return feature.isIn(features);
     }
 
     // ---- refresh, reports
