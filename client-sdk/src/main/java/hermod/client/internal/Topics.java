@@ -195,7 +195,7 @@ final class Topics {
         if (topic.isSubscribed && topic.handle == result.getHandle()) {
             return;
         }
-        onGranted(topic, result, true, ResumeResult.Outcome.OUTCOME_UNSPECIFIED);
+        onGranted(topic, result, true, ResumeResult.getDefaultInstance());
     }
 
     /** A replacement has ended the subscription. */
