@@ -125,6 +125,7 @@ final class StatsJson {
         out.writeNumberProperty("clamped", one.clamped());
         out.writeNumberProperty("filtered", one.filtered());
         out.writeNumberProperty("conflated", one.conflated());
+        out.writeNumberProperty("shed", one.shed());
         out.writeNumberProperty("batchWindowUs", one.batchWindowUs());
         out.writeName("latencyUs").writeStartObject();
         latency(out, "publishToBroker", one.publishToBroker());

@@ -46,6 +46,7 @@ final class MadeUpBroker implements OperatorView {
                 4,
                 5,
                 0,
+                0,
                 30_000,
                 latency,
                 latency,
