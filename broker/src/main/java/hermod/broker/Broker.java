@@ -268,6 +268,7 @@ public final class Broker implements OperatorView, AutoCloseable {
                 view.deliveredCount(),
                 view.publishedCount(),
                 view.outboxBytes(),
+                view.slow(),
                 shard);
     }
 

@@ -1,6 +1,7 @@
 package hermod.broker.outbox;
 
 import hermod.broker.shard.RunsOn;
+import java.util.Locale;
 
 /**
  * What becomes of a connection that does not take what it is owed, step by step, and back.
@@ -21,7 +22,12 @@ public final class Ladder {
         HEALTHY,
         CONFLATING,
         QUARANTINED,
-        PARKED
+        PARKED;
+
+        /** The name operators see. */
+        public String label() {
+            return name().toLowerCase(Locale.ROOT);
+        }
     }
 
     /** What a connection waits for. */
@@ -35,7 +41,12 @@ public final class Ladder {
         /** The client grants credit, but slower than events come: its handlers are behind. */
         HANDLER,
         /** Nothing any more: it is reading what it missed. */
-        CATCHING_UP
+        CATCHING_UP;
+
+        /** The name operators see. */
+        public String label() {
+            return name().toLowerCase(Locale.ROOT).replace('_', '-');
+        }
     }
 
     /** What is to be done now. */

@@ -14,11 +14,11 @@ import hermod.broker.filter.FeedFilter;
 import hermod.broker.metrics.ChannelCounter;
 import hermod.broker.metrics.Counter;
 import hermod.broker.metrics.ShardMetrics;
+import hermod.broker.metrics.SlowStats;
 import hermod.broker.outbox.Feed;
 import hermod.broker.outbox.FrameSink;
 import hermod.broker.outbox.Ladder;
 import hermod.broker.outbox.Outbox;
-import hermod.broker.outbox.Slowness;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
 import hermod.broker.topic.Channel;
@@ -1313,10 +1313,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         return Long.toString(key, Character.MAX_RADIX);
     }
 
-    private Slowness slowness() {
-        return new Slowness(
-                ladder.rung(),
-                ladder.cause(),
+    private SlowStats slowness() {
+        return new SlowStats(
+                ladder.rung().label(),
+                ladder.cause().label(),
                 (dispatch.shard().clock().nowNs() - ladder.sinceNs()) / 1_000,
                 outbox.behindCount(),
                 outbox.shedCount(),

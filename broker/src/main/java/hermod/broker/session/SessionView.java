@@ -1,7 +1,7 @@
 package hermod.broker.session;
 
 import hermod.broker.admission.Identity;
-import hermod.broker.outbox.Slowness;
+import hermod.broker.metrics.SlowStats;
 import java.util.List;
 import java.util.Map;
 
@@ -23,4 +23,4 @@ public record SessionView(
         long deliveredCount,
         long publishedCount,
         long outboxBytes,
-        Slowness slowness) {}
+        SlowStats slow) {}
