@@ -6,6 +6,7 @@ import hermod.broker.admin.OperatorView;
 import hermod.broker.admission.Authenticator;
 import hermod.broker.admission.DevAuthenticator;
 import hermod.broker.admission.JwtAuthenticator;
+import hermod.broker.admission.RateLimits;
 import hermod.broker.config.ConfigException;
 import hermod.broker.dispatch.Dispatch;
 import hermod.broker.metrics.BrokerStats;
@@ -146,6 +147,7 @@ public final class Broker implements OperatorView, AutoCloseable {
     private SessionGround sessionGround() {
         return new SessionGround(
                 config.session(),
+                config.publish(),
                 config.transport().payloadLimitBytes(),
                 config.transport().frameLimitBytes(),
                 config.transport().handshakeTimeoutMs(),
@@ -155,6 +157,7 @@ public final class Broker implements OperatorView, AutoCloseable {
                 channels,
                 Commands.registerAll(new CommandRouter()),
                 new ConnectionLimits(),
+                new RateLimits(config.publish().idleRatesLimitCount()),
                 new SessionGround.Hashes(),
                 Transport.allocator(),
                 config.homeRegion(),

@@ -5,6 +5,7 @@ import hermod.broker.admission.AdmissionConfig;
 import hermod.broker.config.Setting;
 import hermod.broker.metrics.MetricsConfig;
 import hermod.broker.outbox.OutboxConfig;
+import hermod.broker.session.PublishConfig;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.shard.ShardConfig;
 import hermod.broker.topic.ChannelPolicies;
@@ -47,6 +48,9 @@ public record BrokerConfig(
 
         @Setting(text = "What one connected client may do, and when it counts as gone.")
         SessionConfig session,
+
+        @Setting(text = "What a publisher may have under way, and how much of it may be URGENT.")
+        PublishConfig publish,
 
         @Setting(text = "Threads, and the rings between them.")
         ShardConfig shard,
@@ -93,6 +97,7 @@ public record BrokerConfig(
                 TransportConfig.defaults(),
                 AdmissionConfig.defaults(),
                 SessionConfig.defaults(),
+                PublishConfig.defaults(),
                 ShardConfig.defaults(),
                 OutboxConfig.defaults(),
                 TopicConfig.defaults(),
@@ -111,6 +116,7 @@ public record BrokerConfig(
                 transport,
                 admission,
                 session,
+                publish,
                 shard,
                 outbox,
                 topic,

@@ -188,6 +188,7 @@ public final class BrokerMain {
                     config.transport(),
                     config.admission(),
                     config.session(),
+                    config.publish(),
                     config.shard(),
                     config.outbox(),
                     config.topic(),

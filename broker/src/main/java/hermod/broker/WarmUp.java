@@ -5,6 +5,7 @@ import hermod.broker.admission.Identity;
 import hermod.broker.admission.Rights;
 import hermod.broker.admission.Verdict;
 import hermod.broker.config.ConfigException;
+import hermod.broker.session.PublishConfig;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.shard.ShardClock;
 import hermod.broker.shard.ShardConfig;
@@ -85,6 +86,8 @@ final class WarmUp {
                         session.topicsPerConnectionLimitCount(),
                         RATE_MAX,
                         1 << 30),
+                // Limits that are asked and never reached: asking is a part of the path.
+                new PublishConfig(0, 0, RATE_MAX, RATE_MAX / 10, 0, 60_000),
                 new ShardConfig(
                         served.shard().shardCount(),
                         RING_BYTES,
@@ -92,7 +95,7 @@ final class WarmUp {
                         served.shard().spinUs()),
                 defaults.outbox(),
                 served.topic(),
-                ChannelPolicies.defaults(),
+                ChannelPolicies.defaults().withRate(RATE_MAX, RATE_MAX / 10),
                 defaults.metrics(),
                 defaults.admin());
     }

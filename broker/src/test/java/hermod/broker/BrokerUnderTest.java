@@ -5,10 +5,13 @@ import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.TokenMint;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
+import hermod.broker.session.PublishConfig;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.shard.ShardConfig;
+import hermod.broker.topic.ChannelPolicies;
 import hermod.broker.topic.TopicConfig;
 import hermod.broker.transport.TransportConfig;
+import hermod.protocol.Priority;
 import hermod.protocol.control.wire.Welcome;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -45,6 +48,11 @@ public final class BrokerUnderTest implements AutoCloseable {
         private int perUserLimitCount = TransportConfig.defaults().connectionsPerUserLimitCount();
         private int unauthenticatedLimitCount = TransportConfig.defaults().unauthenticatedLimitCount();
         private SessionConfig session = SessionConfig.defaults();
+        private PublishConfig publish = PublishConfig.defaults();
+
+        /** Without the rates of users, which most tests are not about. */
+        private ChannelPolicies channels = ChannelPolicies.defaults().withRate(0, 1);
+
         private OutboxConfig outbox = OutboxConfig.defaults();
         private TopicConfig topic = TopicConfig.defaults();
         private TransportConfig.Io io = TransportConfig.Io.valueOf(System.getProperty("hermod.test.io", "AUTO"));
@@ -92,6 +100,16 @@ public final class BrokerUnderTest implements AutoCloseable {
             return this;
         }
 
+        public Setup publish(PublishConfig config) {
+            publish = config;
+            return this;
+        }
+
+        public Setup channels(ChannelPolicies policies) {
+            channels = policies;
+            return this;
+        }
+
         public Setup outbox(OutboxConfig config) {
             outbox = config;
             return this;
@@ -132,6 +150,7 @@ public final class BrokerUnderTest implements AutoCloseable {
                             transport.socketBurstBytes()),
                     defaults.admission(),
                     session,
+                    publish,
                     new ShardConfig(
                             shardCount,
                             ringCapacityBytes,
@@ -139,7 +158,7 @@ public final class BrokerUnderTest implements AutoCloseable {
                             spinUs),
                     outbox,
                     topic,
-                    defaults.channels(),
+                    channels,
                     defaults.metrics(),
                     new AdminConfig(defaults.admin().host(), 0)));
             return new BrokerUnderTest(
@@ -169,6 +188,10 @@ public final class BrokerUnderTest implements AutoCloseable {
 
     public String token(String user, String org, List<String> rights, Duration ttl) {
         return mint.mint(user, org, rights, ttl);
+    }
+
+    public String token(String user, List<String> rights, Priority raisedTo, Duration ttl) {
+        return mint.mint(user, "acme", rights, raisedTo, ttl);
     }
 
     /** A socket that has said nothing yet; closed with the broker. */

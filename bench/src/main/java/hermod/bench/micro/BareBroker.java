@@ -2,6 +2,7 @@ package hermod.bench.micro;
 
 import hermod.broker.admission.Authenticator;
 import hermod.broker.admission.Identity;
+import hermod.broker.admission.RateLimits;
 import hermod.broker.admission.Rights;
 import hermod.broker.admission.Verdict;
 import hermod.broker.dispatch.Dispatch;
@@ -13,6 +14,7 @@ import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.session.CommandRouter;
 import hermod.broker.session.Commands;
 import hermod.broker.session.ConnectionLimits;
+import hermod.broker.session.PublishConfig;
 import hermod.broker.session.Session;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.session.SessionGround;
@@ -104,6 +106,7 @@ public final class BareBroker implements AutoCloseable {
                         defaults.topicsPerConnectionLimitCount(),
                         10_000_000,
                         1 << 30),
+                PublishConfig.defaults(),
                 PAYLOAD_LIMIT_BYTES,
                 FRAME_LIMIT_BYTES,
                 Integer.MAX_VALUE,
@@ -113,6 +116,7 @@ public final class BareBroker implements AutoCloseable {
                 channels,
                 Commands.registerAll(new CommandRouter()),
                 new ConnectionLimits(),
+                new RateLimits(1),
                 new SessionGround.Hashes(),
                 Transport.allocator(),
                 "",

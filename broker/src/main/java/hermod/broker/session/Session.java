@@ -5,6 +5,7 @@ import hermod.broker.admission.PublishRate;
 import hermod.broker.admission.Verdict;
 import hermod.broker.dispatch.Dispatch;
 import hermod.broker.dispatch.Party;
+import hermod.broker.dispatch.Publication;
 import hermod.broker.dispatch.PublishView;
 import hermod.broker.dispatch.Publisher;
 import hermod.broker.metrics.ChannelCounter;
@@ -19,6 +20,7 @@ import hermod.broker.topic.Channel;
 import hermod.broker.topic.Topic;
 import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Priority;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.TopicName;
@@ -103,6 +105,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private int helloRequestId;
     private @Nullable Identity identity;
     private @Nullable PublishRate rate;
+    private @Nullable UserRates rates;
     private byte[] source = new byte[0];
     private long producer;
     private long device;
@@ -252,7 +255,20 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             }
         }
         publishedCount += count;
-        publisher.publish(this, topic.publication(publisher));
+        Publication publication = topic.publication();
+        publisher.publish(this, publication == null ? firstPublication(topic) : publication);
+    }
+
+    private Publication firstPublication(HeldTopic topic) {
+        Channel channel = topic.topic().channel();
+        UserRates limits = rates;
+        boolean isLimited =
+                channel.policy().ratePerMinute() > 0 || channel.policy().ceiling() == Priority.URGENT;
+        Priority raisedTo = identity == null ? Priority.LOW : identity.raisedTo();
+        Publication made =
+                publisher.publication(topic.topic(), raisedTo, limits != null && isLimited ? limits.of(channel) : null);
+        topic.publication(made);
+        return made;
     }
 
     /** Publishers mostly stay with a topic for a while. */
@@ -370,6 +386,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                         config.publishesPerSecond(),
                         config.publishBytesPerSecond(),
                         dispatch.shard().clock().nowNs());
+        rates = who.rights().isRateUnlimited()
+                ? null
+                : new UserRates(
+                        ground.rates(), ground.publish(), who, dispatch.shard().clock());
         state = State.SUBSCRIBING;
         holdTopics(
                 new TopicRequest(FrameType.WELCOME, 0, wanted.getSubscriptionsCount()), wanted.getSubscriptionsList());
@@ -656,6 +676,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         for (HeldTopic row : held.values()) {
             String name = row.topic().name().toString();
             row.mayPublish = now.rights().mayPublish(name);
+            row.publication(null);
             if (row.feed != null && !now.rights().maySubscribe(name)) {
                 lost.add(row.topic().handle());
             }
@@ -755,6 +776,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             ground.limits().giveBack(limitKey);
         }
         takenLimits.clear();
+        if (rates != null) {
+            rates.giveBack();
+            rates = null;
+        }
     }
 
     @Override

@@ -1,6 +1,7 @@
 package hermod.broker.session;
 
 import hermod.broker.admission.Authenticator;
+import hermod.broker.admission.RateLimits;
 import hermod.broker.topic.Channels;
 import io.netty.buffer.ByteBufAllocator;
 import java.nio.ByteBuffer;
@@ -17,6 +18,7 @@ import java.security.SecureRandom;
  */
 public record SessionGround(
         SessionConfig config,
+        PublishConfig publish,
         int payloadLimitBytes,
         int frameLimitBytes,
         int handshakeTimeoutMs,
@@ -26,6 +28,7 @@ public record SessionGround(
         Channels channels,
         CommandRouter router,
         ConnectionLimits limits,
+        RateLimits rates,
         Hashes hashes,
         ByteBufAllocator allocator,
         String homeRegion,

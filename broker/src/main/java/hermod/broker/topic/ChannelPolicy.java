@@ -51,7 +51,21 @@ public record ChannelPolicy(
                 max = 60_000,
                 text =
                         "Goal for the 95th percentile from publish to handler; health and alerts are measured against it.")
-        int goalP95Ms) {
+        int goalP95Ms,
+
+        @Setting(
+                min = 0,
+                max = 60_000_000,
+                text =
+                        "Events one user may publish to the channel in a minute, over all connections (RATE_LIMITED beyond); 0 for no limit. URGENT events don't count, and the right rate:unlimited lifts it.")
+        int ratePerMinute,
+
+        @Setting(
+                min = 1,
+                max = 1_000_000,
+                text =
+                        "Events one user may publish at once after a pause; means nothing without rate-per-minute. As large as that, and who keeps to it over a minute is never refused, however it is spread.")
+        int rateBurst) {
 
     private static final Pattern KEEPS = Pattern.compile(
             "none|replay-window|[1-9][0-9]{0,5}[smhd](, [1-9][0-9]{0,8} events)?(, last-per-key)?(, by-type)?");
@@ -74,7 +88,23 @@ public record ChannelPolicy(
     /** What a channel of the operator's own gets where its entry says nothing else. */
     public static ChannelPolicy defaults() {
         return new ChannelPolicy(
-                Priority.NORMAL, Priority.HIGH, Durability.MEMORY, "replay-window", Batching.NEVER, 0, 0, 3, 250);
+                Priority.NORMAL,
+                Priority.HIGH,
+                Durability.MEMORY,
+                "replay-window",
+                Batching.NEVER,
+                0,
+                0,
+                3,
+                250,
+                0,
+                60);
+    }
+
+    /** The same with another publish rate. */
+    public ChannelPolicy withRate(int perMinute, int burst) {
+        return new ChannelPolicy(
+                lane, ceiling, durability, keeps, batching, batchMinMs, batchMaxMs, tier, goalP95Ms, perMinute, burst);
     }
 
     /** The goal in microseconds, as latencies are measured. */

@@ -262,6 +262,7 @@ class ConfigReaderTest {
                 defaults.transport(),
                 defaults.admission(),
                 defaults.session(),
+                defaults.publish(),
                 defaults.shard(),
                 defaults.outbox(),
                 defaults.topic(),

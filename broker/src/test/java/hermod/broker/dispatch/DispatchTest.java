@@ -22,6 +22,7 @@ import hermod.broker.topic.Topic;
 import hermod.broker.topic.TopicConfig;
 import hermod.broker.topic.TopicLog;
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Priority;
 import hermod.protocol.TopicName;
 import hermod.protocol.frame.EventFrame;
 import hermod.protocol.frame.FrameHeader;
@@ -284,7 +285,7 @@ class DispatchTest {
         frame.writeZero(payloadBytes);
         Publisher publisher = client.on.publisher();
         publisher.view().wrap(frame, 0, frame.readableBytes());
-        publisher.publish(client, publisher.publication(client.topic));
+        publisher.publish(client, publisher.publication(client.topic, Priority.LOW, null));
     }
 
     /** Time that an event spends between its arrival and its turn. */

@@ -90,7 +90,9 @@ final class MetricsDocument {
                     CONNECTIONS_SLOW,
                     CONNECTIONS_LAGGED -> "connections";
             case FRAMES_RECEIVED, FRAMES_BAD, ERRORS_SENT -> "frames";
-            case PUBLISHES_BACK_PRESSURED, PUBLISHES_RATE_LIMITED -> "events";
+            case PUBLISHES_BACK_PRESSURED, PUBLISHES_RATE_LIMITED, PUBLISHES_USER_RATE_LIMITED, PUBLISHES_NOT_ENABLED ->
+                "events";
+            case READS_STOPPED -> "stops";
             case RECORDS_DELAYED -> "ring records";
             case OUTCOMES_LOST -> "PUBLISHED frames";
             case PRODUCERS_FORGOTTEN -> "producers";
