@@ -238,6 +238,7 @@ public final class Dispatch implements RingHandler {
                             published.exceptionOffset(i));
             writeIfFull(party);
         }
+        party.onAnswered(in.getIntLE(at + 8), in.getIntLE(at + 12));
         noteOutcomes(party);
     }
 

@@ -230,6 +230,7 @@ public final class Publisher {
         batch.ensureWritable(event.entryBytes);
         event.in.getBytes(event.entryAt, batch.array(), batch.arrayOffset() + at, event.entryBytes);
         batch.writerIndex(at + event.entryBytes);
+        party.onUnderWay(event.entryBytes);
     }
 
     /** Sends the events collected for another shard; to be called at the end of each read batch. */
@@ -255,7 +256,9 @@ public final class Publisher {
             if (party.outcomes().isFull()) {
                 party.writeOutcomes();
             }
-            next += RingRecords.EVENT_FIXED_BYTES + batch.getIntLE(next + 4);
+            int entryBytes = batch.getIntLE(next + 4);
+            party.onAnswered(1, entryBytes);
+            next += RingRecords.EVENT_FIXED_BYTES + entryBytes;
         }
         dispatch.noteOutcomes(party);
     }

@@ -46,6 +46,11 @@ final class TopicDispatcher implements RunSink {
     private final PublishedWriter remoteOutcomes = new PublishedWriter();
     private final ByteBuf scratch = Unpooled.buffer(4096);
 
+    /** Of what {@link #remoteOutcomes} tells. */
+    private int answeredEvents;
+
+    private int answeredBytes;
+
     /** Laid over each batch of another shard. */
     private final UnsafeBuffer remoteEvents = new UnsafeBuffer(0, 0);
 
@@ -195,6 +200,8 @@ final class TopicDispatcher implements RunSink {
                         arrivedNs,
                         remoteOutcomes);
             }
+            answeredEvents++;
+            answeredBytes += entryBytes;
             if (remoteOutcomes.isFull()) {
                 sendOutcomes(publisherShard, party);
             }
@@ -206,7 +213,9 @@ final class TopicDispatcher implements RunSink {
         if (remoteOutcomes.isEmpty()) {
             return;
         }
-        scratch.clear().writeLongLE(party);
+        scratch.clear().writeLongLE(party).writeIntLE(answeredEvents).writeIntLE(answeredBytes);
+        answeredEvents = 0;
+        answeredBytes = 0;
         remoteOutcomes.writeTo(scratch);
         if (!outgoing[toShard].sendUnhurried(Priority.HIGH, RingRecords.OUTCOMES, scratch)) {
             // The publisher gets no answer, sends again after a time-out, and is told DUPLICATE then.

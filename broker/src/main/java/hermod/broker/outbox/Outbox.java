@@ -106,6 +106,16 @@ public final class Outbox {
         return queuedBytes + answerBytes;
     }
 
+    /** Bytes of the answers among them. */
+    public long answerBytes() {
+        return answerBytes;
+    }
+
+    /** Bytes of answers up to which the client is read from: half of what it may be owed of them. */
+    public long answerBytesReadLimit() {
+        return limitBytes / 2;
+    }
+
     /** Events written to the socket so far. */
     public long deliveredCount() {
         return deliveredCount;

@@ -62,6 +62,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     /** Bytes of events after which a turn is taken in the middle of a read loop: beyond, one burst could fill a subscriber's outbox. */
     private static final int TURN_AT_BYTES = 128 * 1024;
 
+    /** A window's round trip takes less, unless a shard is overloaded. */
+    private static final int WINDOW_RETRY_AFTER_MS = 50;
+
     /** What {@code limits:service} lifts the limit on topics to, where the configured one is lower. */
     private static final int SERVICE_TOPICS_LIMIT_COUNT = 100_000;
 
@@ -114,6 +117,18 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private int unturnedBytes;
     private int framesCut;
     private boolean isMarkedForOutcomes;
+    private final int windowEvents;
+    private final long windowBytes;
+
+    /** Events on their way to another shard, without an outcome. */
+    private int underWayEvents;
+
+    private long underWayBytes;
+    private boolean isReadStopped;
+
+    /** When the socket last took something while it was not read from. */
+    private long tookNs;
+
     private long receivedNs;
     private long connectedAtUs;
     private long lastPingUs;
@@ -140,6 +155,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         this.outbox = outboxes.make(this, sink);
         this.acceptedNs = dispatch.shard().clock().nowNs();
         this.receivedNs = acceptedNs;
+        int events = ground.publish().windowEvents();
+        int bytes = ground.publish().windowBytes();
+        this.windowEvents = events == 0 ? Integer.MAX_VALUE : events;
+        this.windowBytes = bytes == 0 ? Long.MAX_VALUE : bytes;
         outbox.holdBack(true);
         dispatch.add(this);
     }
@@ -177,8 +196,39 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
 
     /** The socket takes more again. */
     public void onWritable() {
+        if (isReadStopped) {
+            tookNs = dispatch.shard().clock().nowNs();
+            outbox.flushEarly();
+            readAgainIfTaken();
+        }
         dispatch.flushes().add(outbox);
         dispatch.shard().requestTurn();
+    }
+
+    /** The last resort against a client that asks and does not read: what it sends waits in its own socket, and TCP holds it back. */
+    private void stopReadingIfUntaken() {
+        if (isReadStopped || state != State.OPEN || outbox.answerBytes() <= outbox.answerBytesReadLimit()) {
+            return;
+        }
+        outbox.flushEarly();
+        if (outbox.answerBytes() > outbox.answerBytesReadLimit()) {
+            isReadStopped = true;
+            tookNs = dispatch.shard().clock().nowNs();
+            metrics.add(Counter.READS_STOPPED, 1);
+            sink.readEnabled(false);
+        }
+    }
+
+    private void readAgainIfTaken() {
+        if (isReadStopped && outbox.answerBytes() == 0 && state == State.OPEN) {
+            isReadStopped = false;
+            receivedNs = dispatch.shard().clock().nowNs();
+            sink.readEnabled(true);
+            Reader connection = reader;
+            if (connection != null) {
+                dispatch.shard().execute(connection::resume);
+            }
+        }
     }
 
     /** The decoder could not cut what came. */
@@ -206,7 +256,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         }
         if (FrameHeader.isPlain(in.getLongLE(at), FrameType.PUBLISH)) {
             onPublish(in, at, frameBytes, false);
-            return state == State.OPEN;
+            return goesOn();
         }
         int type = FrameHeader.type(in, at);
         boolean isBeyondUs = FrameCheck.hasCriticalExtension(in, at, false);
@@ -220,7 +270,11 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         } else {
             onOtherFrame(type, in, at);
         }
-        return state == State.OPEN;
+        return goesOn();
+    }
+
+    private boolean goesOn() {
+        return state == State.OPEN && !isReadStopped;
     }
 
     private void onPublish(ByteBuf in, int at, int frameBytes, boolean isBeyondUs) throws ProtocolException {
@@ -243,6 +297,12 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         if (!topic.mayPublish) {
             metrics.add(topic.topic().channel().index(), ChannelCounter.REFUSED, count);
             refuse(frame, ErrorCode.FORBIDDEN, 0);
+            return;
+        }
+        if (underWayEvents >= windowEvents || underWayBytes >= windowBytes) {
+            metrics.add(Counter.PUBLISHES_BACK_PRESSURED, count);
+            metrics.add(topic.topic().channel().index(), ChannelCounter.REFUSED, count);
+            refuse(frame, ErrorCode.BACK_PRESSURED, WINDOW_RETRY_AFTER_MS);
             return;
         }
         if (rate != null) {
@@ -711,6 +771,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             close(CloseCode.SLOW_CONSUMER, "answers are not taken as fast as they are asked for");
             return;
         }
+        stopReadingIfUntaken();
         dispatch.flushes().add(outbox);
         dispatch.shard().requestTurn();
     }
@@ -802,12 +863,15 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     void onTick(long nowNs, long nowUs) {
         Identity who = identity;
         if (state == State.OPEN) {
-            if (nowNs - receivedNs > ground.config().silenceTimeoutMs() * 1_000_000L) {
+            if (isReadStopped) {
+                closeIfStuck(nowNs);
+            } else if (nowNs - receivedNs > ground.config().silenceTimeoutMs() * 1_000_000L) {
                 metrics.add(Counter.CONNECTIONS_SILENT, 1);
                 close(
                         CloseCode.SILENT,
                         "nothing received: timeoutMs=" + ground.config().silenceTimeoutMs());
-            } else if (who != null && who.expiresAtUs() != 0 && who.expiresAtUs() <= nowUs) {
+            }
+            if (state == State.OPEN && who != null && who.expiresAtUs() != 0 && who.expiresAtUs() <= nowUs) {
                 close(CloseCode.TOKEN_EXPIRED, "the token has run out");
             }
         } else if (state != State.CLOSED && nowNs - acceptedNs > ground.handshakeTimeoutMs() * 1_000_000L) {
@@ -815,13 +879,24 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         }
     }
 
+    /** Nothing can be received where nothing is read, so silence means nothing then; a socket that takes nothing does. */
+    private void closeIfStuck(long nowNs) {
+        readAgainIfTaken();
+        if (isReadStopped && nowNs - tookNs > ground.publish().unreadAnswersTimeoutMs() * 1_000_000L) {
+            metrics.add(Counter.CONNECTIONS_SLOW, 1);
+            close(
+                    CloseCode.SLOW_CONSUMER,
+                    "answers are not read: timeoutMs=" + ground.publish().unreadAnswersTimeoutMs());
+        }
+    }
+
     public boolean isClosed() {
         return state == State.CLOSED;
     }
 
-    /** Whether frames must wait: HELLO was taken and WELCOME has not been sent. */
+    /** Whether frames must wait: HELLO was taken and WELCOME has not been sent, or the client does not take its answers. */
     public boolean isWaiting() {
-        return state == State.AUTHENTICATING || state == State.SUBSCRIBING;
+        return state == State.AUTHENTICATING || state == State.SUBSCRIBING || isReadStopped;
     }
 
     // ---- what dispatch and operators see
@@ -854,6 +929,18 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     @Override
     public PublishedWriter outcomes() {
         return outcomes;
+    }
+
+    @Override
+    public void onUnderWay(int entryBytes) {
+        underWayEvents++;
+        underWayBytes += entryBytes;
+    }
+
+    @Override
+    public void onAnswered(int events, int entryBytes) {
+        underWayEvents -= events;
+        underWayBytes -= entryBytes;
     }
 
     @Override

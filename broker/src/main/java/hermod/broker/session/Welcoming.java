@@ -73,6 +73,8 @@ final class Welcoming {
                 .setLimits(Limits.newBuilder()
                         .setFrameBytes(ground.frameLimitBytes())
                         .setPayloadBytes(ground.payloadLimitBytes())
+                        .setPublishWindowEvents(ground.publish().windowEvents())
+                        .setPublishWindowBytes(ground.publish().windowBytes())
                         .setTopicsPerConnection(Session.topicsLimitCount(config, who))
                         .setPublishesPerSecond(isLimited ? config.publishesPerSecond() : 0)
                         .setPublishBytesPerSecond(isLimited ? config.publishBytesPerSecond() : 0))

@@ -68,6 +68,8 @@ class DispatchTest {
 
         long nextOffset;
         boolean isMarked;
+        int underWayEvents;
+        int underWayBytes;
 
         Client(Dispatch on, long key) {
             this.on = on;
@@ -111,6 +113,18 @@ class DispatchTest {
         @Override
         public PublishedWriter outcomes() {
             return outcomes;
+        }
+
+        @Override
+        public void onUnderWay(int entryBytes) {
+            underWayEvents++;
+            underWayBytes += entryBytes;
+        }
+
+        @Override
+        public void onAnswered(int events, int entryBytes) {
+            underWayEvents -= events;
+            underWayBytes -= entryBytes;
         }
 
         @Override
