@@ -2,6 +2,7 @@ package hermod.broker;
 
 import hermod.broker.admin.AdminConfig;
 import hermod.broker.admission.AdmissionConfig;
+import hermod.broker.admission.ServiceConfig;
 import hermod.broker.config.Setting;
 import hermod.broker.metrics.MetricsConfig;
 import hermod.broker.outbox.OutboxConfig;
@@ -52,6 +53,9 @@ public record BrokerConfig(
         @Setting(text = "What a publisher may have under way, and how much of it may be URGENT.")
         PublishConfig publish,
 
+        @Setting(text = "What is switched off at the start, and how the broker stops.")
+        ServiceConfig service,
+
         @Setting(text = "Threads, and the rings between them.")
         ShardConfig shard,
 
@@ -82,6 +86,13 @@ public record BrokerConfig(
                     + "; without urgent-reserve-bytes it must hold the largest frame, which is transport.payload-limit-bytes and 16 KiB: "
                     + frameBytes);
         }
+        for (String channel : service.channelsOff()) {
+            if (channels.of(channel) == null) {
+                throw new IllegalArgumentException("service.channels-off has '" + channel
+                        + "', and there is no such channel; there are: "
+                        + String.join(", ", channels.byName().keySet()));
+            }
+        }
         if (dev && !transport.isLoopback()) {
             throw new IllegalArgumentException(
                     "transport.host is " + transport.host() + "; with --dev it must be a loopback address");
@@ -98,6 +109,7 @@ public record BrokerConfig(
                 AdmissionConfig.defaults(),
                 SessionConfig.defaults(),
                 PublishConfig.defaults(),
+                ServiceConfig.defaults(),
                 ShardConfig.defaults(),
                 OutboxConfig.defaults(),
                 TopicConfig.defaults(),
@@ -117,6 +129,7 @@ public record BrokerConfig(
                 admission,
                 session,
                 publish,
+                service,
                 shard,
                 outbox,
                 topic,

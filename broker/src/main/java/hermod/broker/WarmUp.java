@@ -3,6 +3,7 @@ package hermod.broker;
 import hermod.broker.admission.Authenticator;
 import hermod.broker.admission.Identity;
 import hermod.broker.admission.Rights;
+import hermod.broker.admission.ServiceConfig;
 import hermod.broker.admission.Verdict;
 import hermod.broker.config.ConfigException;
 import hermod.broker.session.PublishConfig;
@@ -88,6 +89,7 @@ final class WarmUp {
                         1 << 30),
                 // Limits that are asked and never reached: asking is a part of the path.
                 new PublishConfig(0, 0, RATE_MAX, RATE_MAX / 10, 0, 60_000),
+                ServiceConfig.defaults(),
                 new ShardConfig(
                         served.shard().shardCount(),
                         RING_BYTES,

@@ -2,6 +2,7 @@ package hermod.broker;
 
 import hermod.broker.admin.AdminConfig;
 import hermod.broker.admission.SecretFile;
+import hermod.broker.admission.ServiceConfig;
 import hermod.broker.admission.TokenMint;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
@@ -53,6 +54,7 @@ public final class BrokerUnderTest implements AutoCloseable {
         /** Without the rates of users, which most tests are not about. */
         private ChannelPolicies channels = ChannelPolicies.defaults().withRate(0, 1);
 
+        private ServiceConfig service = ServiceConfig.defaults();
         private OutboxConfig outbox = OutboxConfig.defaults();
         private TopicConfig topic = TopicConfig.defaults();
         private TransportConfig.Io io = TransportConfig.Io.valueOf(System.getProperty("hermod.test.io", "AUTO"));
@@ -105,6 +107,11 @@ public final class BrokerUnderTest implements AutoCloseable {
             return this;
         }
 
+        public Setup service(ServiceConfig config) {
+            service = config;
+            return this;
+        }
+
         public Setup channels(ChannelPolicies policies) {
             channels = policies;
             return this;
@@ -151,6 +158,7 @@ public final class BrokerUnderTest implements AutoCloseable {
                     defaults.admission(),
                     session,
                     publish,
+                    service,
                     new ShardConfig(
                             shardCount,
                             ringCapacityBytes,

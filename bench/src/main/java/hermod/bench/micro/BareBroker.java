@@ -4,6 +4,8 @@ import hermod.broker.admission.Authenticator;
 import hermod.broker.admission.Identity;
 import hermod.broker.admission.RateLimits;
 import hermod.broker.admission.Rights;
+import hermod.broker.admission.ServiceConfig;
+import hermod.broker.admission.ServiceSwitch;
 import hermod.broker.admission.Verdict;
 import hermod.broker.dispatch.Dispatch;
 import hermod.broker.metrics.ChannelInfo;
@@ -117,6 +119,7 @@ public final class BareBroker implements AutoCloseable {
                 Commands.registerAll(new CommandRouter()),
                 new ConnectionLimits(),
                 new RateLimits(1),
+                new ServiceSwitch(ServiceConfig.defaults(), channels),
                 new SessionGround.Hashes(),
                 Transport.allocator(),
                 "",

@@ -2,6 +2,7 @@ package hermod.broker.admin;
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
+import hermod.broker.admission.ServiceState;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ConnectionStats;
 import hermod.broker.metrics.TopicStats;
@@ -15,6 +16,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -23,7 +25,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The operators' HTTP port: health, metrics and figures to read. Loopback only, GET only.
+ * The operators' HTTP port: health, metrics and figures to read, and a few switches. Loopback only.
  *
  * <pre>
  *  /health                        200 while the process answers
@@ -31,10 +33,15 @@ import org.slf4j.LoggerFactory;
  *  /metrics                       Prometheus text
  *  /api/v1/stats?channel=&topic=  JSON; topic=NAME or topic=* adds topicStats
  *  /api/v1/connections            JSON
+ *  /api/v1/service                JSON: what is switched off
+ *  /api/v1/drain                  JSON: how far a stop has come
+ *
+ *  POST /api/v1/service?kill=&reason=&confirm-safety=, ?lift=, ?rollout-percent=
+ *  POST /api/v1/drain?delay-ms=&endpoint=A,B
  * </pre>
  *
  * <p>It has no login, so it must not answer a web page: a Host that is not a loopback name is refused, which ends DNS rebinding, and no answer carries a
- * CORS header. Connections, threads, headers and times are bounded; at the bound a connection is closed.
+ * CORS header. A POST must carry {@value #OPERATOR_HEADER} and no Origin: a page can't send that header without asking first, and is not answered when it does. Connections, threads, headers and times are bounded; at the bound a connection is closed.
  */
 public final class AdminApi implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(AdminApi.class);
@@ -53,6 +60,10 @@ public final class AdminApi implements AutoCloseable {
     private static final Pattern LOOPBACK =
             Pattern.compile("(127\\.0\\.0\\.1|localhost|\\[::1])(:[0-9]{1,5})?", Pattern.CASE_INSENSITIVE);
     private static final String JSON = "application/json; charset=utf-8";
+    /** What makes a POST an operator's. */
+    static final String OPERATOR_HEADER = "Hermod-Operator";
+
+    private static final Set<String> CHANGED_BY_POST = Set.of("/api/v1/service", "/api/v1/drain");
     private static final String TEXT = "text/plain; charset=utf-8";
 
     private record Answer(int status, String contentType, byte[] body) {}
@@ -60,15 +71,17 @@ public final class AdminApi implements AutoCloseable {
     private final HttpServer server;
     private final ThreadPoolExecutor threads;
     private final OperatorView view;
+    private final OperatorControls controls;
 
-    private AdminApi(HttpServer server, ThreadPoolExecutor threads, OperatorView view) {
+    private AdminApi(HttpServer server, ThreadPoolExecutor threads, OperatorView view, OperatorControls controls) {
+        this.controls = controls;
         this.server = server;
         this.threads = threads;
         this.view = view;
     }
 
     /** @throws IOException with a sentence for the operator if the port can't be had. */
-    public static AdminApi start(AdminConfig config, OperatorView view) throws IOException {
+    public static AdminApi start(AdminConfig config, OperatorView view, OperatorControls controls) throws IOException {
         boundTheServer();
         InetSocketAddress address = new InetSocketAddress(InetAddress.getByName(config.host()), config.port());
         HttpServer server;
@@ -87,7 +100,7 @@ public final class AdminApi implements AutoCloseable {
                     return made;
                 });
         threads.allowCoreThreadTimeOut(true);
-        AdminApi api = new AdminApi(server, threads, view);
+        AdminApi api = new AdminApi(server, threads, view, controls);
         server.setExecutor(threads);
         server.createContext("/", api::handle);
         server.start();
@@ -151,15 +164,20 @@ public final class AdminApi implements AutoCloseable {
                 || !LOOPBACK.matcher(hosts.get(0)).matches()) {
             return error(403, "The Host header must name a loopback address.");
         }
-        if (!exchange.getRequestMethod().equals("GET")) {
-            exchange.getResponseHeaders().set("Allow", "GET");
+        String path = String.valueOf(exchange.getRequestURI().getPath());
+        boolean isPost = exchange.getRequestMethod().equals("POST") && CHANGED_BY_POST.contains(path);
+        if (!isPost && !exchange.getRequestMethod().equals("GET")) {
+            exchange.getResponseHeaders().set("Allow", CHANGED_BY_POST.contains(path) ? "GET, POST" : "GET");
             return error(405, "Only GET is answered here.");
         }
         String query = exchange.getRequestURI().getRawQuery();
         if (query != null && query.length() > QUERY_CHARS_MAX) {
             return error(400, "The query is longer than " + QUERY_CHARS_MAX + " characters.");
         }
-        return switch (String.valueOf(exchange.getRequestURI().getPath())) {
+        if (isPost) {
+            return changed(exchange, path, query == null ? "" : query);
+        }
+        return switch (path) {
             case "/" ->
                 new Answer(
                         200,
@@ -178,8 +196,54 @@ public final class AdminApi implements AutoCloseable {
                 List<ConnectionStats> rows = view.connections();
                 yield new Answer(200, JSON, StatsJson.connections(stats.connections(), bounded(rows)));
             }
+            case "/api/v1/service" -> new Answer(200, JSON, StatsJson.service(controls.service()));
+            case "/api/v1/drain" -> new Answer(200, JSON, StatsJson.drain(controls.drainProgress()));
             default -> error(404, "There is nothing here.");
         };
+    }
+
+    private Answer changed(HttpExchange exchange, String path, String query) {
+        if (!exchange.getRequestHeaders().containsKey(OPERATOR_HEADER)
+                || exchange.getRequestHeaders().containsKey("Origin")) {
+            return error(403, "A change needs the header " + OPERATOR_HEADER + ", and no page may ask for it.");
+        }
+        Map<String, String> parameters = parameters(query);
+        if (parameters == null) {
+            return error(400, "The query is malformed.");
+        }
+        try {
+            return path.equals("/api/v1/drain")
+                    ? new Answer(200, JSON, StatsJson.drain(drain(parameters)))
+                    : new Answer(200, JSON, StatsJson.service(switched(parameters)));
+        } catch (NumberFormatException noNumber) {
+            return error(400, "A number is expected: " + noNumber.getMessage());
+        } catch (IllegalArgumentException refused) {
+            return error(400, String.valueOf(refused.getMessage()));
+        }
+    }
+
+    private ServiceState switched(Map<String, String> parameters) {
+        String kill = parameters.get("kill");
+        String lift = parameters.get("lift");
+        String percent = parameters.get("rollout-percent");
+        if (kill != null) {
+            return controls.kill(
+                    kill, parameters.getOrDefault("reason", ""), "true".equals(parameters.get("confirm-safety")));
+        }
+        if (lift != null) {
+            return controls.lift(lift);
+        }
+        if (percent != null) {
+            return controls.rollout(Integer.parseInt(percent));
+        }
+        throw new IllegalArgumentException("nothing to change: give kill, lift or rollout-percent");
+    }
+
+    private DrainProgress drain(Map<String, String> parameters) {
+        String endpoints = parameters.getOrDefault("endpoint", "");
+        return controls.drain(
+                Integer.parseInt(parameters.getOrDefault("delay-ms", "0")),
+                endpoints.isEmpty() ? List.of() : List.of(endpoints.split(",", 16)));
     }
 
     private Answer stats(String query) {

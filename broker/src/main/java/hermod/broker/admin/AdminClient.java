@@ -24,10 +24,20 @@ final class AdminClient {
      * @throws CliException NO_BROKER if nothing answers, FAILED if something else does than a broker.
      */
     byte[] get(String path) {
+        return ask("GET", path, "");
+    }
+
+    /** Asks for a change; otherwise as {@link #get}. */
+    byte[] post(String path) {
+        return ask("POST", path, AdminApi.OPERATOR_HEADER + ": cli\r\nContent-Length: 0\r\n");
+    }
+
+    private byte[] ask(String method, String path, String headers) {
         try (Socket socket = new Socket()) {
             socket.connect(new InetSocketAddress(address.connectHost(), address.port()), CONNECT_TIMEOUT_MS);
             socket.setSoTimeout(READ_TIMEOUT_MS);
-            String request = "GET " + path + " HTTP/1.1\r\nHost: " + address + "\r\nConnection: close\r\n\r\n";
+            String request = method + " " + path + " HTTP/1.1\r\nHost: " + address + "\r\n" + headers
+                    + "Connection: close\r\n\r\n";
             socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
             return body(socket.getInputStream());
         } catch (IOException | IllegalArgumentException unreachable) {

@@ -271,7 +271,7 @@ final class StatsTable {
     }
 
     /** Names come from strangers; a terminal must not obey them. */
-    private static String shown(String text) {
+    static String shown(String text) {
         return TopicName.shown(text);
     }
 }

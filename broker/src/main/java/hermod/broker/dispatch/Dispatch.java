@@ -342,6 +342,16 @@ public final class Dispatch implements RingHandler {
         return ground.handles.of(handle);
     }
 
+    /** Whether nothing is on its way through this shard: nothing in its rings, nothing that waits for another's, no event that was taken and not handed on. */
+    public boolean isQuiet() {
+        for (Outgoing each : outgoing) {
+            if (!each.isEmpty()) {
+                return false;
+            }
+        }
+        return shard.rings().isEmpty() && !dispatcher.hasQueued() && withOutcomes.isEmpty();
+    }
+
     /** Gives all memory back; the last thing on the shard. */
     public void close() {
         // Runs on their way hold references.

@@ -15,6 +15,9 @@ final class HeldTopic {
     boolean isOpened;
     boolean mayPublish;
 
+    /** Its channel is switched off: nothing is published to it, and its feed is not among the topic's subscribers. */
+    boolean isOff;
+
     /** Made with the first event published: most holders only listen. */
     private @Nullable Publication publication;
 

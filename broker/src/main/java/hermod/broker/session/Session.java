@@ -2,6 +2,7 @@ package hermod.broker.session;
 
 import hermod.broker.admission.Identity;
 import hermod.broker.admission.PublishRate;
+import hermod.broker.admission.ServiceState;
 import hermod.broker.admission.Verdict;
 import hermod.broker.dispatch.Dispatch;
 import hermod.broker.dispatch.Party;
@@ -28,6 +29,7 @@ import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Close;
 import hermod.protocol.control.wire.Hello;
 import hermod.protocol.control.wire.Opened;
+import hermod.protocol.control.wire.Service;
 import hermod.protocol.control.wire.Subscribed;
 import hermod.protocol.control.wire.TopicResult;
 import hermod.protocol.control.wire.Unsubscribed;
@@ -81,6 +83,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         /** Frames of this size are taken from now on. */
         void frameLimitBytes(int bytes);
 
+        default boolean isWebSocket() {
+            return false;
+        }
+
         /** Goes on with the bytes kept since the session said stop. */
         void resume();
     }
@@ -110,6 +116,11 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private @Nullable PublishRate rate;
     private @Nullable UserRates rates;
     private byte[] source = new byte[0];
+    private int percentile;
+
+    /** What the client was last told of what is switched off. */
+    private Service told = Service.getDefaultInstance();
+
     private long producer;
     private long device;
     private int lastCorrelation;
@@ -125,6 +136,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
 
     private long underWayBytes;
     private boolean isReadStopped;
+    private boolean isDraining;
 
     /** When the socket last took something while it was not read from. */
     private long tookNs;
@@ -254,6 +266,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         if (state != State.OPEN) {
             return false;
         }
+        if (isDraining) {
+            onFrameWhileDraining(in, at);
+            return goesOn();
+        }
         if (FrameHeader.isPlain(in.getLongLE(at), FrameType.PUBLISH)) {
             onPublish(in, at, frameBytes, false);
             return goesOn();
@@ -271,6 +287,14 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             onOtherFrame(type, in, at);
         }
         return goesOn();
+    }
+
+    /** The socket must be read to its end, or closing it could destroy what the client has not read yet. */
+    private void onFrameWhileDraining(ByteBuf in, int at) throws ProtocolException {
+        int type = FrameHeader.type(in, at);
+        if (type == FrameType.PING.code() || type == FrameType.CLOSE.code()) {
+            onOtherFrame(type, in, at);
+        }
     }
 
     private boolean goesOn() {
@@ -297,6 +321,12 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         if (!topic.mayPublish) {
             metrics.add(topic.topic().channel().index(), ChannelCounter.REFUSED, count);
             refuse(frame, ErrorCode.FORBIDDEN, 0);
+            return;
+        }
+        if (topic.isOff) {
+            metrics.add(Counter.PUBLISHES_NOT_ENABLED, count);
+            metrics.add(topic.topic().channel().index(), ChannelCounter.REFUSED, count);
+            refuse(frame, ErrorCode.NOT_ENABLED, 0);
             return;
         }
         if (underWayEvents >= windowEvents || underWayBytes >= windowBytes) {
@@ -433,6 +463,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             return;
         }
         source = who.user().getBytes(StandardCharsets.UTF_8);
+        percentile = ServiceState.percentileOf(who.user());
         device = ground.hashes().of(who.org(), who.user(), wanted.getDeviceId());
         // Without an epoch a client's next process would look like this one: its sequences mean nothing then.
         producer = wanted.getProducerEpoch() == 0
@@ -482,12 +513,16 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             return;
         }
         state = State.OPEN;
+        told = ground.notice().of(percentile);
         connectedAtUs = dispatch.shard().clock().nowUs();
         answer(ControlCodec.encode(
                 ground.allocator(),
                 FrameType.WELCOME,
                 helloRequestId,
-                Welcoming.welcome(ground, hello, identity, connectionId(), connectedAtUs, wishes.results())));
+                Welcoming.welcome(ground, hello, identity, connectionId(), connectedAtUs, told, wishes.results())));
+        if (ServiceNotice.isWorthTelling(told)) {
+            answer(ServiceNotice.frame(ground.allocator(), told));
+        }
         metrics.add(Counter.CONNECTIONS_WELCOMED, 1);
         hello = Welcoming.withoutToken(hello);
         Reader connection = reader;
@@ -532,6 +567,11 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             String sentence = "the token gives no right to "
                     + (request.asSubscriber() ? "subscribe to '" : "publish to '") + name + "'";
             request.put(index, refusal(name, ErrorCode.FORBIDDEN, sentence));
+            return;
+        }
+        String off = ground.service().state().channelOff(channel, percentile);
+        if (off != null) {
+            request.put(index, refusal(name, ErrorCode.NOT_ENABLED, off));
             return;
         }
         int limitCount = topicsLimitCount(who);
@@ -602,6 +642,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             // A REFRESH took the right away while the home was asked.
             dispatch.letGo(topic, request.asSubscriber());
             request.put(wanted.index, refusal(wanted.name, ErrorCode.FORBIDDEN, ErrorCode.FORBIDDEN.meaning()));
+        } else if (isOff(topic.channel())) {
+            dispatch.letGo(topic, request.asSubscriber());
+            request.put(wanted.index, refusal(wanted.name, ErrorCode.NOT_ENABLED, ErrorCode.NOT_ENABLED.meaning()));
         } else {
             HeldTopic row = hold(topic, request.asSubscriber());
             request.put(
@@ -661,6 +704,42 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                         FrameType.OPENED,
                         request.requestId(),
                         Opened.newBuilder().addAllResults(request.results()).build()));
+        }
+    }
+
+    private boolean isOff(Channel channel) {
+        return ground.service().state().channelOff(channel, percentile) != null;
+    }
+
+    /** The switches have changed: what is off now ends at once, and what is on again goes on; the client is told with {@link #tellService}. */
+    void applyService() {
+        for (HeldTopic row : held.values()) {
+            boolean isOff = isOff(row.topic().channel());
+            if (row.isOff != isOff) {
+                row.isOff = isOff;
+                applyToFeed(row);
+            }
+        }
+    }
+
+    private void applyToFeed(HeldTopic row) {
+        Feed feed = row.feed;
+        if (feed == null) {
+            return;
+        }
+        if (row.isOff) {
+            dispatch.subscriptions().remove(row.topic().handle(), feed);
+            outbox.discard(feed);
+        } else {
+            dispatch.subscriptions().add(row.topic().handle(), feed);
+        }
+    }
+
+    void tellService(ServiceNotice notice) {
+        Service now = notice.of(percentile);
+        if (state == State.OPEN && !now.equals(told)) {
+            told = now;
+            answer(ServiceNotice.frame(ground.allocator(), now));
         }
     }
 
@@ -794,17 +873,18 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
 
     /** Says why and ends the connection. What waits in the outbox is not sent, but for the answers, the outcomes of what was published among them. */
     public void close(CloseCode code, String sentence) {
-        if (state == State.CLOSED) {
-            return;
+        if (state != State.CLOSED) {
+            sink.close(endWith(
+                    Close.newBuilder().setCode(code.code()).setMessage(sentence).build()));
         }
+    }
+
+    /** @return the last frame. */
+    private ByteBuf endWith(Close close) {
         if (state != State.OPEN) {
             metrics.add(Counter.CONNECTIONS_REFUSED, 1);
         }
-        ByteBuf last = ControlCodec.encode(
-                ground.allocator(),
-                FrameType.CLOSE,
-                0,
-                Close.newBuilder().setCode(code.code()).setMessage(sentence).build());
+        ByteBuf last = ControlCodec.encode(ground.allocator(), FrameType.CLOSE, 0, close);
         outbox.holdBack(true);
         if (!outcomes.isEmpty()) {
             // Straight into the outbox: where it is full, the client learns by sending again.
@@ -812,7 +892,37 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         }
         outbox.flush();
         end();
-        sink.close(last);
+        return last;
+    }
+
+    /** The broker stops: nothing more is taken from the client, and what it has been taken from is finished. What comes now gets no outcome, so the client sends it again elsewhere. */
+    void beginDrain() {
+        if (state == State.OPEN) {
+            isDraining = true;
+        } else {
+            close(CloseCode.GOING_AWAY, "the broker is stopping");
+        }
+    }
+
+    /** Whether all it has published is answered and all it is owed is written. */
+    boolean isDrained() {
+        return underWayEvents == 0 && pending.isEmpty() && outcomes.isEmpty() && outbox.queuedBytes() == 0;
+    }
+
+    /** Sends the client elsewhere, and waits up to the time given for it to take what was written. */
+    void goAway(Departure departure) {
+        if (state == State.CLOSED) {
+            return;
+        }
+        boolean isWebSocket = reader != null && reader.isWebSocket();
+        sink.closeGently(
+                endWith(Close.newBuilder()
+                        .setCode(CloseCode.GOING_AWAY.code())
+                        .setMessage("the broker is stopping")
+                        .setRetryAfterMs(departure.drawDelayMs())
+                        .addAllEndpoints(isWebSocket ? departure.wsEndpoints() : departure.endpoints())
+                        .build()),
+                departure.lingerMs());
     }
 
     /** The client has said goodbye. */

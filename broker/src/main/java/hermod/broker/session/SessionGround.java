@@ -2,6 +2,7 @@ package hermod.broker.session;
 
 import hermod.broker.admission.Authenticator;
 import hermod.broker.admission.RateLimits;
+import hermod.broker.admission.ServiceSwitch;
 import hermod.broker.topic.Channels;
 import io.netty.buffer.ByteBufAllocator;
 import java.nio.ByteBuffer;
@@ -29,10 +30,16 @@ public record SessionGround(
         CommandRouter router,
         ConnectionLimits limits,
         RateLimits rates,
+        ServiceSwitch service,
         Hashes hashes,
         ByteBufAllocator allocator,
         String homeRegion,
         boolean isDev) {
+
+    /** What clients are told of the switches as they are now. Made anew with each question: connections and operators ask, not events. */
+    ServiceNotice notice() {
+        return new ServiceNotice(service.state(), channels);
+    }
 
     /** Makes numbers of identities that nobody outside can make or undo. Any thread. */
     public static final class Hashes {

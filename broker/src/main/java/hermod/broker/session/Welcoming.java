@@ -9,6 +9,7 @@ import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Hello;
 import hermod.protocol.control.wire.Limits;
 import hermod.protocol.control.wire.Refreshed;
+import hermod.protocol.control.wire.Service;
 import hermod.protocol.control.wire.TopicResult;
 import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.FrameType;
@@ -57,6 +58,7 @@ final class Welcoming {
             Identity who,
             String connectionId,
             long nowUs,
+            Service service,
             List<TopicResult> subscriptions) {
         SessionConfig config = ground.config();
         boolean isLimited = !who.rights().isRateUnlimited();
@@ -65,7 +67,8 @@ final class Welcoming {
                 .setConnectionId(connectionId)
                 .setUserId(who.user())
                 .setOrg(who.org())
-                .setServiceEnabled(true)
+                .setServiceEnabled(service.getEnabled())
+                .setServiceReason(service.getReason())
                 .addAllSubscriptions(subscriptions)
                 .setHomeRegion(ground.homeRegion())
                 .setTokenExpiresAtUs(who.expiresAtUs())

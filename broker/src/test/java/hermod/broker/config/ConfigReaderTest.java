@@ -263,6 +263,7 @@ class ConfigReaderTest {
                 defaults.admission(),
                 defaults.session(),
                 defaults.publish(),
+                defaults.service(),
                 defaults.shard(),
                 defaults.outbox(),
                 defaults.topic(),
