@@ -142,7 +142,7 @@ class ServiceEndToEndTest {
     }
 
     @Test
-    void aNewConnectionIsToldInWelcomeAndRightBehindIt() throws Exception {
+    void aNewConnectionIsToldInWelcome() throws Exception {
         ServiceConfig off = new ServiceConfig(
                 false, "not today", List.of("feed"), List.of("typing"), 100, List.of(), List.of(), 1, 1);
         try (BrokerUnderTest broker = new BrokerUnderTest.Setup().service(off).start()) {
@@ -155,7 +155,8 @@ class ServiceEndToEndTest {
             assertThat(welcome.getSubscriptionsList())
                     .extracting(TopicResult::getGranted)
                     .containsExactly(false, true);
-            Service told = notice(client);
+            Service told = welcome.getService();
+            assertThat(told.getChannelsOnList()).containsExactly("safety");
             assertThat(told.getChannelsOffList())
                     .singleElement()
                     .satisfies(one -> assertThat(one.getChannel()).isEqualTo("feed"));

@@ -56,7 +56,8 @@ public final class HermodClient implements AutoCloseable {
      * Publishes an event. Events of one thread to one topic keep their order.
      *
      * @return the broker's receipt, or a {@link HermodException}: {@code BACK_PRESSURED} where too much is published and not acknowledged,
-     *     {@code PAYLOAD_TOO_LARGE} without sending it, otherwise the broker's refusal. The client repeats nothing that was refused.
+     *     {@code PAYLOAD_TOO_LARGE} without sending it, {@code NOT_ENABLED} at once where the broker has switched the channel off,
+     *     otherwise the broker's refusal; {@code RATE_LIMITED} says with {@link HermodException#retryAfter} when to try again. The client repeats nothing that was refused.
      * @throws IllegalArgumentException for a topic name that breaks the rules.
      */
     public CompletableFuture<PublishReceipt> publish(String topic, OutgoingEvent event) {
@@ -104,6 +105,20 @@ public final class HermodClient implements AutoCloseable {
 
     public void removeStateListener(ConnectionStateListener listener) {
         session.removeStateListener(listener);
+    }
+
+    /** What the broker has switched off. */
+    public ServiceStatus serviceStatus() {
+        return session.serviceStatus();
+    }
+
+    /** Adds a listener that hears when that changes. */
+    public void addServiceListener(ServiceListener listener) {
+        session.addServiceListener(listener);
+    }
+
+    public void removeServiceListener(ServiceListener listener) {
+        session.removeServiceListener(listener);
     }
 
     /** Microseconds since 1970 on the broker's clock; {@link ConnectionInfo#clockErrorUs} says how far off it may be. */

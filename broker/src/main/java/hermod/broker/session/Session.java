@@ -520,9 +520,6 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 FrameType.WELCOME,
                 helloRequestId,
                 Welcoming.welcome(ground, hello, identity, connectionId(), connectedAtUs, told, wishes.results())));
-        if (ServiceNotice.isWorthTelling(told)) {
-            answer(ServiceNotice.frame(ground.allocator(), told));
-        }
         metrics.add(Counter.CONNECTIONS_WELCOMED, 1);
         hello = Welcoming.withoutToken(hello);
         Reader connection = reader;

@@ -62,8 +62,11 @@ final class Welcoming {
             List<TopicResult> subscriptions) {
         SessionConfig config = ground.config();
         boolean isLimited = !who.rights().isRateUnlimited();
-        return Welcome.newBuilder()
-                .setVersion(ProtocolVersion.choose(hello.getMinVersion(), hello.getMaxVersion()))
+        Welcome.Builder welcome = Welcome.newBuilder();
+        if (ServiceNotice.isWorthTelling(service)) {
+            welcome.setService(service);
+        }
+        return welcome.setVersion(ProtocolVersion.choose(hello.getMinVersion(), hello.getMaxVersion()))
                 .setConnectionId(connectionId)
                 .setUserId(who.user())
                 .setOrg(who.org())

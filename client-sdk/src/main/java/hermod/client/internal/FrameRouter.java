@@ -6,6 +6,7 @@ import hermod.protocol.ErrorCode;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Close;
+import hermod.protocol.control.wire.Service;
 import hermod.protocol.control.wire.Unsubscribed;
 import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.ClockFrames;
@@ -70,6 +71,7 @@ final class FrameRouter {
                         requestId,
                         ControlCodec.decode(hermod.protocol.control.wire.Error.parser(), in, at));
             case SUBSCRIBED, OPENED, REFRESHED -> connection.requests().onAnswer(type, requestId, in, at);
+            case SERVICE -> session.onService(connection, ControlCodec.decode(Service.parser(), in, at));
             case UNSUBSCRIBED -> onUnsubscribed(connection, requestId, in, at);
             default -> LOG.debug("frame of a feature that was not agreed is skipped: type={}", type);
         }

@@ -8,6 +8,8 @@ import hermod.client.ConnectionStateListener;
 import hermod.client.EventListener;
 import hermod.client.HermodException;
 import hermod.client.PublishReceipt;
+import hermod.client.ServiceListener;
+import hermod.client.ServiceStatus;
 import hermod.client.Subscription;
 import hermod.protocol.CloseCode;
 import hermod.protocol.ProtocolException;
@@ -16,6 +18,7 @@ import hermod.protocol.TopicName;
 import hermod.protocol.control.wire.Hello;
 import hermod.protocol.control.wire.Platform;
 import hermod.protocol.control.wire.Report;
+import hermod.protocol.control.wire.Service;
 import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.FrameType;
 import io.netty.buffer.ByteBuf;
@@ -59,6 +62,7 @@ public final class Session {
     private final ChannelMeters meters = new ChannelMeters();
     private final ListenerFaults faults = new ListenerFaults();
     private final DeliveryBudget budget;
+    private final ServiceNews service;
     private final Publications publications;
     private final Topics topics;
     private final FrameRouter router;
@@ -97,7 +101,8 @@ public final class Session {
                 settings.queuedBytesMax(),
                 () -> execute(this::onRoom),
                 () -> execute(this::onHandled));
-        publications = new Publications(settings, completions, () -> loop.execute(this::onPublishes));
+        service = new ServiceNews(completions);
+        publications = new Publications(settings, completions, service, () -> loop.execute(this::onPublishes));
         topics = new Topics(
                 publications, completions, this::newTopic, (topic, hold) -> new TopicSubscription(this, topic, hold));
         router = new FrameRouter(this, topics, publications, budget);
@@ -211,6 +216,18 @@ public final class Session {
 
     public void addStateListener(ConnectionStateListener listener) {
         standing.addListener(listener);
+    }
+
+    public ServiceStatus serviceStatus() {
+        return service.status();
+    }
+
+    public void addServiceListener(ServiceListener listener) {
+        service.addListener(listener);
+    }
+
+    public void removeServiceListener(ServiceListener listener) {
+        service.removeListener(listener);
     }
 
     public void removeStateListener(ConnectionStateListener listener) {
@@ -356,6 +373,11 @@ public final class Session {
         if (budget.isPaused()) {
             from.pauseReading();
         }
+        if (welcome.hasService()) {
+            service.onTold(welcome.getService());
+        } else {
+            service.onNothingOff();
+        }
         publications.onConnected(from, nowNs);
         topics.onConnected(from, askedInHello, welcome.getSubscriptionsList(), nowNs);
         askedInHello = List.of();
@@ -369,6 +391,15 @@ public final class Session {
 
     private static long shorter(long ownNs, int toldMs) {
         return toldMs <= 0 ? ownNs : Math.min(ownNs, TimeUnit.MILLISECONDS.toNanos(toldMs));
+    }
+
+    /** The broker has switched something off or on. */
+    void onService(Connection from, Service told) {
+        if (from.isOpen()) {
+            ServiceStatus before = service.onTold(told);
+            standing.serviceEnabled(told.getEnabled());
+            topics.onService(before, service.status());
+        }
     }
 
     /** PING and PONG have gone round; see {@link ClockEstimate#add} for the times. */
@@ -407,8 +438,11 @@ public final class Session {
     }
 
     private void onSubscribe(String name, EventListener listener, CompletableFuture<Subscription> result) {
+        HermodException off = service.refusalOf(name);
         if (finalWord != null) {
             completions.fail(result, finalWord);
+        } else if (off != null) {
+            completions.fail(result, off);
         } else {
             topics.subscribe(topics.of(name), listener, result);
         }

@@ -119,6 +119,11 @@ final class Topic {
         return missed;
     }
 
+    /** Its channel was switched off for a while: what came last before it may not have been sent. */
+    Missed onSwitchedOn() {
+        return new Missed(seenOffset + 1, EventListener.UNKNOWN_OFFSET, false);
+    }
+
     /** Nobody listens any more; what comes until somebody does is not missed. */
     void onAbandoned() {
         isFollowed = false;

@@ -3,6 +3,7 @@ package hermod.client.internal;
 import com.google.protobuf.MessageLite;
 import hermod.client.EventListener;
 import hermod.client.HermodException;
+import hermod.client.ServiceStatus;
 import hermod.client.Subscription;
 import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
@@ -58,6 +59,10 @@ final class Topics {
     private final IntObjectMap<Topic> byHandle = new IntObjectHashMap<>();
     private final Set<Topic> marked = new LinkedHashSet<>();
     private final Set<Topic> askingLater = new LinkedHashSet<>();
+
+    /** Subscriptions of before whose channel is switched off: asked for again when the broker tells of a change, and not before. */
+    private final Set<Topic> refusedForNow = new LinkedHashSet<>();
+
     private @Nullable Connection connection;
 
     Topics(
@@ -170,6 +175,7 @@ final class Topics {
         byHandle.clear();
         marked.clear();
         askingLater.clear();
+        refusedForNow.clear();
         for (int i = unanswered.size() - 1; i >= 0; i--) {
             Publication publication = unanswered.get(i);
             if (publication.topic != null) {
@@ -212,6 +218,23 @@ final class Topics {
             }
             return isDue;
         });
+    }
+
+    /** What is on again is asked for again where it was refused, and goes on where it is held; what was accepted just before the switch may have been lost. */
+    void onService(ServiceStatus before, ServiceStatus now) {
+        for (Topic topic : refusedForNow) {
+            topic.isAskingLater = false;
+            mark(topic);
+        }
+        refusedForNow.clear();
+        for (Topic topic : byHandle.values()) {
+            String channel = ServiceNews.channelOf(topic.name);
+            if (topic.isSubscribed && before.offReason(channel) != null && now.offReason(channel) == null) {
+                Topic.Missed missed = topic.onSwitchedOn();
+                topic.mailbox.tell(listener ->
+                        listener.onMissed(topic.name, missed.fromOffset(), missed.toOffset(), missed.isEpochChanged()));
+            }
+        }
     }
 
     private void mark(Topic topic) {
@@ -433,6 +456,10 @@ final class Topics {
             topic.askAgainAtNs = nowNs + TimeUnit.MILLISECONDS.toNanos(waitMs);
             topic.isAskingLater = true;
             askingLater.add(topic);
+        } else if (topic.isSubscriptionWanted() && why.is(ErrorCode.NOT_ENABLED)) {
+            topic.isAskingLater = true;
+            refusedForNow.add(topic);
+            failWaiting(topic, why);
         } else if (topic.isSubscriptionWanted()) {
             topic.mailbox.tellTheEnd(listener -> listener.onEnded(topic.name, why));
             topic.holds.clear();
