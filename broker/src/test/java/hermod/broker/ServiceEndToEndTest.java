@@ -234,6 +234,19 @@ class ServiceEndToEndTest {
     }
 
     @Test
+    void aBackEndIsServedByEveryRolloutButNotWhenAllIsOff() throws Exception {
+        try (BrokerUnderTest broker = BrokerUnderTest.start()) {
+            RawClient backEnd = broker.client("back-end", List.of("pub:*", "sub:*", "limits:service"));
+            int chat = backEnd.subscribe("chat:1").getHandle();
+            broker.broker().rollout(0);
+            assertThat(backEnd.echo(chat, "in")).isEqualTo("in");
+            broker.broker().kill("all", "", false);
+            assertThat(notice(backEnd).getEnabled()).isFalse();
+            assertThat(refusalOf(backEnd, chat)).isEqualTo(ErrorCode.NOT_ENABLED.code());
+        }
+    }
+
+    @Test
     void theHashOfAUserIsTheDocumentedOne() {
         assertThat(ServiceState.percentileOf("alice")).isEqualTo(PERCENTILE_OF_ALICE);
         int[] counts = new int[100];

@@ -24,7 +24,8 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @Tag("FL-11")
 @ExtendWith(LeakCheck.class)
 class UnreadAnswersEndToEndTest {
-    private static final SessionConfig IMPATIENT = new SessionConfig(1_000, 2_000, 1_000, 10_000_000, 1 << 30);
+    private static final SessionConfig IMPATIENT =
+            new SessionConfig(1_000, 2_000, 1_000, 10_000_000, 1 << 30, 10_000_000);
 
     /** 5 KB in, some 330 KB out. */
     private static final Subscribe THOUSAND_BAD_NAMES = Subscribe.newBuilder()
@@ -52,6 +53,28 @@ class UnreadAnswersEndToEndTest {
 
     private interface Write {
         void run() throws IOException;
+    }
+
+    @Test
+    @Tag("FL-1")
+    void mayAskForSoManyTopicsASecondAndIsToldWhenToGoOn() throws Exception {
+        try (BrokerUnderTest broker = BrokerUnderTest.start()) {
+            RawClient asker = broker.client("asker");
+            for (int i = 1; i <= 4; i++) {
+                asker.send(FrameType.SUBSCRIBE, i, THOUSAND_BAD_NAMES);
+            }
+            asker.read(FrameType.SUBSCRIBED);
+            asker.read(FrameType.SUBSCRIBED);
+            hermod.protocol.control.wire.Error refused =
+                    hermod.protocol.control.wire.Error.parseFrom(RawClient.body(asker.read(FrameType.ERROR)));
+            assertThat(refused.getCode()).isEqualTo(hermod.protocol.ErrorCode.RATE_LIMITED.code());
+            assertThat(refused.getRetryAfterMs()).isBetween(1, 500);
+            RawClient backEnd = broker.client("back-end", java.util.List.of("sub:*", "limits:service"));
+            for (int i = 1; i <= 4; i++) {
+                backEnd.send(FrameType.SUBSCRIBE, i, THOUSAND_BAD_NAMES);
+                backEnd.read(FrameType.SUBSCRIBED);
+            }
+        }
     }
 
     @Test

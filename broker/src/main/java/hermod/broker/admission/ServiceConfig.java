@@ -28,7 +28,7 @@ public record ServiceConfig(
                 min = 0,
                 max = 100,
                 text =
-                        "Share of users that are served, in percent. It is always the same users, by a hash of the user id, and raising it only adds some. Channels of tier 0 serve all.")
+                        "Share of users that are served, in percent. It is always the same users, by a hash of the user id, and raising it only adds some. Channels of tier 0 serve all, and the right limits:service is served always.")
         int rolloutPercent,
 
         @Setting(

@@ -25,6 +25,9 @@ public record ServiceState(
         Map<String, String> channelsOff,
         List<String> featuresOff,
         int rolloutPercent) {
+    /** Percentile of who is served by every rollout: back ends. */
+    public static final int ALWAYS = -1;
+
     private static final int PERCENT = 100;
     private static final String NOT_YET = "this broker does not serve you yet";
 

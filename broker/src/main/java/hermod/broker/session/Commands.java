@@ -57,6 +57,12 @@ public final class Commands {
                             + ProtocolLimits.TOPICS_PER_REQUEST);
             return;
         }
+        int retryAfterMs = session.askRetryAfterMs(names.size());
+        if (retryAfterMs > 0) {
+            session.error(
+                    requestId, ErrorCode.RATE_LIMITED, "topics are asked for faster than they may be", retryAfterMs);
+            return;
+        }
         session.holdTopics(new TopicRequest(answer, requestId, names.size()), names);
     }
 

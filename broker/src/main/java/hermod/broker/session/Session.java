@@ -115,6 +115,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private @Nullable Identity identity;
     private @Nullable PublishRate rate;
     private @Nullable UserRates rates;
+    private @Nullable PublishRate asked;
     private byte[] source = new byte[0];
     private int percentile;
 
@@ -463,7 +464,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             return;
         }
         source = who.user().getBytes(StandardCharsets.UTF_8);
-        percentile = ServiceState.percentileOf(who.user());
+        percentile = who.rights().isService() ? ServiceState.ALWAYS : ServiceState.percentileOf(who.user());
         device = ground.hashes().of(who.org(), who.user(), wanted.getDeviceId());
         // Without an epoch a client's next process would look like this one: its sequences mean nothing then.
         producer = wanted.getProducerEpoch() == 0
@@ -476,6 +477,12 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 : new PublishRate(
                         config.publishesPerSecond(),
                         config.publishBytesPerSecond(),
+                        dispatch.shard().clock().nowNs());
+        asked = who.rights().isService()
+                ? null
+                : new PublishRate(
+                        config.topicsAskedPerSecond(),
+                        PublishRate.PER_SECOND_MAX,
                         dispatch.shard().clock().nowNs());
         rates = who.rights().isRateUnlimited()
                 ? null
@@ -532,6 +539,12 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     }
 
     // ---- holding topics
+
+    /** Takes a request for so many topics: a name that is refused costs its answer too. @return 0 if it may be asked now, otherwise how long to wait. */
+    int askRetryAfterMs(int topics) {
+        PublishRate limit = asked;
+        return limit == null ? 0 : limit.retryAfterMs(dispatch.shard().clock().nowNs(), Math.max(1, topics), 0);
+    }
 
     /** Asks for the topics of a SUBSCRIBE or OPEN; its answer follows when all homes have answered. */
     void holdTopics(TopicRequest request, List<String> names) {
@@ -854,6 +867,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
 
     /** Refuses one request; the connection goes on, unless it has caused as many errors as it may. */
     void error(int requestId, ErrorCode code, String sentence) {
+        error(requestId, code, sentence, 0);
+    }
+
+    void error(int requestId, ErrorCode code, String sentence, int retryAfterMs) {
         metrics.add(Counter.ERRORS_SENT, 1);
         answer(ControlCodec.encode(
                 ground.allocator(),
@@ -862,6 +879,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 hermod.protocol.control.wire.Error.newBuilder()
                         .setCode(code.code())
                         .setMessage(sentence)
+                        .setRetryAfterMs(retryAfterMs)
                         .build()));
         if (++errorCount >= ProtocolLimits.ERRORS_PER_CONNECTION) {
             close(CloseCode.TOO_MANY_ERRORS, "errors=" + errorCount);

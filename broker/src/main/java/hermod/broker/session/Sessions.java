@@ -29,6 +29,7 @@ public final class Sessions {
     private final ArrayList<Session> all = new ArrayList<>();
     private long sessionCount;
     private int ticks;
+    private boolean isDraining;
 
     public Sessions(SessionGround ground, Dispatch dispatch, OutboxConfig outboxConfig) {
         this.ground = ground;
@@ -73,6 +74,9 @@ public final class Sessions {
                         outboxConfig),
                 address);
         all.add(session);
+        if (isDraining) {
+            session.beginDrain();
+        }
         return session;
     }
 
@@ -127,6 +131,7 @@ public final class Sessions {
 
     /** Takes nothing more from any client; to be followed by {@link #sendAway}, again and again. */
     public void beginDrain() {
+        isDraining = true;
         for (Session session : List.copyOf(all)) {
             session.beginDrain();
         }
