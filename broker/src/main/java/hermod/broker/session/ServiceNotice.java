@@ -19,7 +19,7 @@ final class ServiceNotice {
 
     ServiceNotice(ServiceState state, Channels channels) {
         this.state = state;
-        served = message(state, channels, 0);
+        served = message(state, channels, ServiceState.ALWAYS);
         unserved = message(state, channels, Integer.MAX_VALUE);
     }
 
