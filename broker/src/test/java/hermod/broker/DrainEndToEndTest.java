@@ -173,6 +173,28 @@ class DrainEndToEndTest {
     }
 
     @Test
+    void whatWaitsInAnOutboxIsSentBeforeItsConnectionEnds() throws Exception {
+        try (BrokerUnderTest broker = start(1, 10, 10_000)) {
+            RawClient publisher = broker.client("publisher", FAST);
+            RawClient late = broker.client("late");
+            int handle = publisher.open("chat:1").getHandle();
+            late.subscribe("chat:1");
+            byte[] payload = new byte[100_000];
+            long sent = 0;
+            while (broker.broker().connections().stream().allMatch(one -> one.outboxBytes() == 0)) {
+                publisher.publish(handle, (int) ++sent, 0, 0, 0, 0, 0, new byte[0], payload);
+                assertThat(publisher.readPublished().rangeCount()).isEqualTo(1);
+            }
+            broker.broker().drain(0, List.of());
+            // Closed at once, since it is owed nothing; the other is not.
+            assertThat(goodbye(publisher).getCode()).isEqualTo(CloseCode.GOING_AWAY.code());
+            publisher.close();
+            assertThat(follow(late).join()).isEqualTo(sent);
+            awaitDrained(broker);
+        }
+    }
+
+    @Test
     void aClientThatDoesNotReadHoldsTheStopUpForTheConfiguredTimeAndNotLonger() throws Exception {
         try (BrokerUnderTest broker = start(1, 10, 500)) {
             RawClient publisher = broker.client("publisher", FAST);
