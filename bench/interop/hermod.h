@@ -1,8 +1,8 @@
 /* hermod.h - the client's half of the Hermod protocol, version 1, written from PROTOCOL.md and control.proto alone.
  *
  * Reads:  the frame, WELCOME, SUBSCRIBED, OPENED, PUBLISHED, EVENT, PING, PONG, ERROR, CLOSE, the sizes of the later frames.
- * Writes: HELLO, SUBSCRIBE, OPEN, PUBLISH (one event), PING, PONG, CLOSE.
- * No feature bit is ever asked for, so COMPRESSED is a bad frame here.  Nothing allocates but the list of topic results.
+ * Writes: HELLO, SUBSCRIBE, OPEN, PUBLISH (one event), CREDIT, PING, PONG, CLOSE.
+ * LZ4 is never asked for, so COMPRESSED is a bad frame here.  Nothing allocates but the list of topic results.
  * Readers return 0 or a negative HM_ code; what they hand out points into the bytes they were given.
  */
 #ifndef HERMOD_H
@@ -18,7 +18,9 @@
 
 enum { HM_HELLO = 0x01, HM_WELCOME = 0x02, HM_REFRESHED = 0x04, HM_CLOSE = 0x05, HM_ERROR = 0x06, HM_PING = 0x08, HM_PONG = 0x09,
        HM_SUBSCRIBE = 0x10, HM_SUBSCRIBED = 0x11, HM_UNSUBSCRIBED = 0x13, HM_OPEN = 0x14, HM_OPENED = 0x15, HM_RESUMED = 0x17,
-       HM_PUBLISH = 0x20, HM_PUBLISHED = 0x21, HM_EVENT = 0x22, HM_GAP = 0x23, HM_GAP_CLOSED = 0x24, HM_PROGRESS = 0x25 };
+       HM_PUBLISH = 0x20, HM_PUBLISHED = 0x21, HM_EVENT = 0x22, HM_GAP = 0x23, HM_GAP_CLOSED = 0x24, HM_PROGRESS = 0x25,
+       HM_CREDIT = 0x26 };
+enum { HM_LZ4_BIT = 1, HM_CREDIT_BIT = 2, HM_RESUME_BIT = 4, HM_GAP_BIT = 8 }; /* features of HELLO and WELCOME */
 enum { HM_F_COMPRESSED = 4, HM_F_IGNORE = 8, HM_F_MANY = 16, HM_F_EXCLUDE = 32, HM_F_PRIORITY = 64, HM_F_RESERVED = 128 };
 enum { HM_BAD_FRAME = -1, HM_TOO_LONG = -2, HM_UNSUPPORTED = -3 };
 enum { HM_FIRST_LIMIT = 16384, HM_PAYLOAD = 262144, HM_LIMIT = HM_PAYLOAD + 16384, HM_HEAD = 16, HM_PUBHEAD = 40, HM_SEQ_SPAN = 1024 };
@@ -266,6 +268,7 @@ static inline size_t hm_write_ping(uint8_t *to, uint32_t id, int64_t sent) { mem
 static inline size_t hm_write_pong(uint8_t *to, uint32_t id, int64_t ping, int64_t received, int64_t sent) {
   uint8_t *w = hm_put_head(to, HM_PONG, 0, 0, id, 24); memcpy(w, &ping, 8); memcpy(w + 8, &received, 8); memcpy(w + 16, &sent, 8); return HM_HEAD + 24;
 }
+static inline size_t hm_write_credit(uint8_t *to, uint64_t bytes) { memcpy(hm_put_head(to, HM_CREDIT, 0, 0, 0, 8), &bytes, 8); return HM_HEAD + 8; }
 static inline size_t hm_write_close(uint8_t *to, uint32_t code) { /* without a sentence */
   uint8_t *w = hm_put_num(to + HM_HEAD, 1, code); hm_put_head(to, HM_CLOSE, 0, 0, 0, w - to - HM_HEAD); return w - to;
 }

@@ -23,7 +23,7 @@
  * | u32 run id | u64 global number | filler (topics: u32 channel | filler).  Latency = arrival - INTENDED send time, so a stalled generator or
  * broker is charged for every message it delayed (no coordinated omission).
  *
- * Modes: pingpong | rate | flood | topics | ack | idle         see usage() below
+ * Modes: pingpong | rate | flood | topics | ack | idle | slow  see usage() below
  * Output: one line of key=value pairs starting with RESULT.  acked = publishes acknowledged (a duplicate is one), refused = answered
  * with a refusal.  For protocols that owe every publish exactly one answer (hermod), unacked = published - acked - refused, and
  * odd = answers and deliveries that break what the protocol promises (must be 0).  A refused publish is not counted as lost.
@@ -82,7 +82,9 @@ static double hq(hist *h, double q) { /* microseconds */
 static hist H, Hlate;
 
 /* ---------------------------------------------------------------- connections and protocols */
-typedef struct conn { int fd, idx, chan, ispub, ready, subs, wantout; buf tail, out; u64 st[4], pubseq, tx, rx; u64 *last; struct hm *hm; } conn;
+struct account;
+typedef struct conn { int fd, idx, chan, ispub, ready, subs, wantout; buf tail, out; u64 st[4], pubseq, tx, rx; u64 *last; struct hm *hm;
+                      int extra, stopped; struct account *acct; } conn; /* the last line is of the mode slow */
 enum { EV_NONE, EV_READY, EV_SUBOK, EV_MSG, EV_ACK, EV_CLOSED };
 typedef struct { int kind; const u8 *pay; size_t len; u32 key; const char *err; u64 t; } ev;
 typedef struct {
@@ -98,6 +100,9 @@ static void flush(conn *), on_ack(u32, u64), on_refused(u64, int, u64);
 static int nchan = 1, size = 128, persub = 1, step = 1; static u32 runid; /* persub: topics of a subscriber, step apart */
 static u64 dups, clamped, odd, held; static u32 closecode; /* hermod's */
 
+/* slow: the bits a subscriber asks for, and the credit it grants at once */
+static u64 ask_features, first_credit, agreed_features;
+static void acct_event(conn *, u64), acct_gap(conn *, u64, u64, int), acct_filled(conn *, u64, u64), acct_closed(conn *, u32);
 static int qos = 0, replicas = 1, spin = 0;
 static u32 key16(u64 s) { return s & 65535; }
 
@@ -236,6 +241,7 @@ static const char *hm_topic(int ch) {
 static void hm_ping(conn *c) {
   u8 b[24]; W(&c->out, b, hm_write_ping(b, (u32)c->hm->pings++, c->hm->pinged = hm_now()));
 }
+static void hm_grant(conn *c, u64 bytes) { u8 b[HM_HEAD + 8]; W(&c->out, b, hm_write_credit(b, bytes)); }
 static void hm_open(conn *c, int type, u32 id, const u8 *body, size_t n) { u8 h[HM_HEAD]; hm_put_head(h, type, 0, 0, id, n); W(&c->out, h, HM_HEAD); W(&c->out, body, n); }
 static void hm_topics(struct hm *m, int n) { /* room for n topics */
   m->handle = calloc(n, 4); m->lastid = calloc(n, 4); m->lastoff = calloc(n, 8);
@@ -251,7 +257,7 @@ static void hm_hello_(conn *c) {
   snprintf(dev, sizeof dev, "loadgen-%08x-%d%c", runid, c->idx, c->ispub ? 'p' : 's');
   while (!hm_epoch) if (getrandom(&hm_epoch, 8, 0) < 0) die("getrandom"); /* one for the process */
   hm_hello h = { .min_version = 1, .max_version = 1, .max_frame = 1 << 19, .token = getenv("HERMOD_TOKEN"), .device = dev, .platform = 5 /* CLI */,
-                 .client_version = "loadgen-c/1", .producer_epoch = hm_epoch };
+                 .client_version = "loadgen-c/1", .producer_epoch = hm_epoch, .features = c->ispub ? 0 : ask_features };
   u8 *b = malloc(hm_hello_room(&h)); size_t n = hm_write_hello(b, 1, &h);
   if (n > HM_FIRST_LIMIT) die("token-too-long");
   W(&c->out, b, n); free(b);
@@ -307,6 +313,7 @@ static ssize_t hm_parse(conn *c, const u8 *p, size_t n, ev *e) {
       hm_event v; if (hm_read_event(f.body, &v)) BAD("BAD_EVENT");
       int at = hm_chan(c, f.handle); if (c->ispub || at < 0) BAD("event-of-another-topic");
       if (v.offset <= m->lastoff[at] || f.id) odd++; /* before the first one: the last that SUBSCRIBED excluded */
+      if (c->acct) acct_event(c, v.offset);
       m->lastoff[at] = v.offset; e->kind = EV_MSG; e->pay = v.payload.p; e->len = v.payload.n; break;
     }
     case HM_PUBLISHED: {
@@ -332,12 +339,14 @@ static ssize_t hm_parse(conn *c, const u8 *p, size_t n, ev *e) {
     }
     case HM_WELCOME: {
       hm_welcome w = { 0 }; if (m->welcome || hm_read_welcome(f.body, &w)) BAD("BAD_WELCOME");
-      if (w.version != 1 || w.features) BAD("WELCOME-of-another-version");
+      if (w.version != 1 || w.features & ~(c->ispub ? 0 : ask_features)) BAD("WELCOME-of-another-version");
       if (!w.enabled) hm_said("service not enabled", f.id, w.reason, 0);
       m->welcome = 1; m->limit = w.lim.frame ? w.lim.frame : HM_LIMIT; m->window = w.lim.window_events; m->window_bytes = w.lim.window_bytes;
       if (w.ping_ms) m->ping_ms = w.ping_ms;
       if (w.silence_ms) m->silence_ms = w.silence_ms;
       if (m->limit > 1 << 19) m->limit = 1 << 19;
+      if (!c->ispub) agreed_features = w.features;
+      if (w.features & HM_CREDIT_BIT) hm_grant(c, first_credit);
       free(w.subs.v); hm_ping(c); if (!m->opens) e->kind = EV_READY;
       break;
     }
@@ -361,11 +370,18 @@ static ssize_t hm_parse(conn *c, const u8 *p, size_t n, ev *e) {
     }
     case HM_PING: { u8 b[40]; int64_t t = hm_now(); if (f.body.n != 8) BAD("BAD_FRAME"); W(&c->out, b, hm_write_pong(b, f.id, (int64_t)hm_u64(f.body.p), t, hm_now())); break; }
     case HM_PONG: if (f.body.n != 24) BAD("BAD_FRAME");
-      if (f.id != (u32)m->pings - 1 || (int64_t)hm_u64(f.body.p) != m->pinged) odd++;
+      if (!c->extra && (f.id != (u32)m->pings - 1 || (int64_t)hm_u64(f.body.p) != m->pinged)) odd++; /* one that stopped reading has older ones before it */
       break;
     case HM_ERROR: { hm_verdict v; if (hm_read_verdict(f.body, &v)) BAD("BAD_FRAME"); hm_said("ERROR", f.id, v.message, v.code); BAD("ERROR"); }
-    case HM_CLOSE: { hm_verdict v; if (hm_read_verdict(f.body, &v)) BAD("BAD_FRAME"); hm_said("CLOSE", f.id, v.message, v.code); closecode = v.code; e->kind = EV_CLOSED; break; }
-    case HM_GAP: case HM_GAP_CLOSED: case HM_PROGRESS: BAD("feature-not-agreed");
+    case HM_CLOSE: { hm_verdict v; if (hm_read_verdict(f.body, &v)) BAD("BAD_FRAME"); hm_said("CLOSE", f.id, v.message, v.code); if (c->acct) acct_closed(c, v.code); else closecode = v.code;
+      e->kind = EV_CLOSED; break; }
+    case HM_GAP: case HM_GAP_CLOSED: {
+      int gap = f.type == HM_GAP; if (!c->acct) BAD("feature-not-agreed");
+      if (f.body.n != (gap ? 24 : 16) || hm_chan(c, f.handle) < 0 || hm_u64(f.body.p) > hm_u64(f.body.p + 8)) BAD("BAD_GAP");
+      if (gap) acct_gap(c, hm_u64(f.body.p), hm_u64(f.body.p + 8), hm_u16(f.body.p + 16)); else acct_filled(c, hm_u64(f.body.p), hm_u64(f.body.p + 8));
+      break;
+    }
+    case HM_PROGRESS: BAD("feature-not-agreed");
     default: if (!(f.flags & HM_F_IGNORE)) BAD("UNKNOWN_FRAME");
   }
   return len;
@@ -373,7 +389,7 @@ static ssize_t hm_parse(conn *c, const u8 *p, size_t n, ev *e) {
 static void hm_tick(conn *c, u64 t) {
   if (!c->hm || !c->hm->welcome) return;
   if (t - c->tx >= c->hm->ping_ms * 1000000ull) { hm_ping(c); flush(c); }
-  if (t - c->rx >= c->hm->silence_ms * 1000000ull) { on_read(c); if (t - c->rx >= c->hm->silence_ms * 1000000ull && t > c->rx) die("broker-silent"); }
+  if (!c->stopped && t - c->rx >= c->hm->silence_ms * 1000000ull) { on_read(c); if (t - c->rx >= c->hm->silence_ms * 1000000ull && t > c->rx) die("broker-silent"); }
 }
 static void hm_bye(conn *c) { u8 b[32]; W(&c->out, b, hm_write_close(b, HM_NORMAL)); flush(c); }
 
@@ -399,6 +415,7 @@ static u64 subs_on[65536], stale;
 static u8 rx[1 << 20], pay[1 << 16]; enum { RXONE = 1 << 18 };
 /* flood: ring of per-message delivery counts; ack: ring of send times */
 static u32 *ring; static u64 rmask, rhead; static u64 acksent[65536]; static u32 inflight;
+static int stalled = 1, pairs = 20; static u64 most = 0; static double fill = 0.5; static const char *kinds = "ars"; /* slow */
 static int pp_wait, m_ack, m_flood, m_ping, m_topics, hold; static u64 lastprogress; static u32 owed = 1; /* flood: deliveries a message owes */
 /* topics: what the publisher picks, made beforehand and the same for every lane; the last message of each channel */
 static enum { PICK_ONE, PICK_SPREAD, PICK_UNIFORM, PICK_ZIPF } pick; enum { NPICK = 1 << 18 }; static u16 *picks; static u64 lastof[65536];
@@ -428,14 +445,18 @@ static u64 self_cpu(void) { struct rusage r; getrusage(RUSAGE_SELF, &r);
   return (r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000ull + r.ru_utime.tv_usec + r.ru_stime.tv_usec; }
 
 static void want(conn *c, int o) {
-  if (c->wantout == o) return;
+  if (c->wantout == o || c->stopped == 1) return;
   c->wantout = o; struct epoll_event e = { .events = EPOLLIN | (o ? EPOLLOUT : 0), .data.ptr = c };
   epoll_ctl(ep, EPOLL_CTL_MOD, c->fd, &e);
 }
 static void flush(conn *c) {
   while (c->out.off < c->out.len) {
     ssize_t r = send(c->fd, c->out.p + c->out.off, c->out.len - c->out.off, MSG_NOSIGNAL);
-    if (r < 0) { if (errno == EAGAIN) { want(c, 1); return; } die("send:%s", strerror(errno)); }
+    if (r < 0) {
+      if (errno == EAGAIN) { want(c, 1); return; }
+      if (c->extra) { c->out.off = c->out.len; return; } /* the broker has closed it; reading tells */
+      die("send:%s", strerror(errno));
+    }
     c->out.off += r; c->tx = now();
   }
   want(c, 0);
@@ -450,7 +471,7 @@ static void publish(conn *c, int ch, u64 intended) {
 static void on_msg(conn *c, const u8 *p, size_t n, u64 t) {
   u64 t0, seq, g; u32 who, id;
   if (n < 32) die("short-payload");
-  memcpy(&id, p + 20, 4); if (id != runid) { stale++; return; } /* left in the broker by an earlier run */
+  memcpy(&id, p + 20, 4); if (id != runid) { stale++; return; } if (c->extra) return; /* left in the broker by an earlier run */
   memcpy(&t0, p, 8); memcpy(&seq, p + 8, 8); memcpy(&who, p + 16, 4); memcpy(&g, p + 24, 8);
   delivered++; lastprogress = t;
   if (m_topics) { u32 k; memcpy(&k, p + 32, 4); if (n < 36 || k >= (u32)nchan) die("payload"); if (lastof[k] > seq) disorder++; lastof[k] = seq + 1; }
@@ -539,7 +560,8 @@ static void pump(u64 until) { /* one epoll round, waiting until `until` at most 
     conn *c = evs[i].data.ptr;
     if (evs[i].events & EPOLLOUT) flush(c);
     if ((evs[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !on_read(c)) {
-      if (!failed++) fprintf(stderr, "peer closed %s %d\n", c->ispub ? "publisher" : "subscriber", c->idx);
+      if (c->extra) acct_closed(c, 0);
+      else if (!failed++) fprintf(stderr, "peer closed %s %d\n", c->ispub ? "publisher" : "subscriber", c->idx);
       epoll_ctl(ep, EPOLL_CTL_DEL, c->fd, NULL); close(c->fd); c->fd = -1;
       if (c->ispub) { if (closecode) die("publisher-closed-%u", closecode); die("publisher-closed"); }
     }
@@ -663,6 +685,158 @@ static void open_across(void) {
   }
   die("no-two-shards");
 }
+/* ---------------------------------------------------------------- slow (hermod): what subscribers that stop cost the others
+ *
+ * One publisher, one topic, --subs less --stalled others that always read.  A block has one round of each kind, in an order drawn anew:
+ *   a absent   nobody but the others              r reading   --stalled more that read
+ *   s socket   --stalled more that stop reading   h handler   --stalled more that read, and grant no credit
+ * A round: the further ones connect and subscribe; fill (not measured); flood, measured; fixed rate, measured; with --hold, HELD, and on with the
+ * next line of stdin; the stopped ones take again what comes, and live events with it; accounts; the further ones leave.
+ * An account of a connection: each offset from its first to the publisher's last comes once, in order, or lies in a GAP; what comes behind a
+ * GAP from inside it has filled it. */
+enum { GAPS = 4096, TAIL = 100 };
+struct account { u64 next, events, gaps, missed, filled, unaccounted, dup, odd, reason[8], live; int open, closed; u32 code; struct { u64 from, to, next; int reason; } gap[GAPS]; };
+static u64 tail_from;
+static void acct_event(conn *c, u64 off) {
+  struct account *a = c->acct; a->events++;
+  if (off >= a->next) { a->unaccounted += off - a->next; a->next = off + 1; if (tail_from && off >= tail_from) a->live++; return; }
+  for (int i = 0; i < a->open; i++) if (off >= a->gap[i].from && off <= a->gap[i].to) {
+    if (off < a->gap[i].next) break;
+    a->gap[i].next = off + 1; a->filled++; return;
+  }
+  a->dup++;
+}
+static void acct_gap(conn *c, u64 from, u64 to, int reason) {
+  struct account *a = c->acct; a->gaps++; a->missed += to - from + 1; a->reason[reason & 7]++;
+  if (from < a->next) a->odd++; /* announces again what has come, or has been announced */
+  if (from > a->next) a->unaccounted += from - a->next;
+  if (to >= a->next) a->next = to + 1;
+  c->hm->lastoff[0] = from - 1; /* what fills it comes behind it, and rises */
+  if (a->open < GAPS) { a->gap[a->open].from = a->gap[a->open].next = from; a->gap[a->open].to = to; a->gap[a->open++].reason = reason; } else a->odd++;
+}
+static void acct_filled(conn *c, u64 from, u64 to) { /* GAP_CLOSED: all of it has come; nobody filters here, so all is all */
+  struct account *a = c->acct; int found = 0;
+  for (int i = a->open; i-- > 0;) if (a->gap[i].from >= from && a->gap[i].to <= to) { found++; a->gap[i] = a->gap[--a->open]; }
+  if (!found) a->odd++;
+  if (c->hm->lastoff[0] < to) c->hm->lastoff[0] = to;
+}
+static void acct_closed(conn *c, u32 code) { c->acct->closed = 1; if (code) c->acct->code = code; }
+static u64 cpu_ns(void) { /* of the broker, finer than /proc tells */
+  clockid_t id; struct timespec t; if (!spid || clock_getcpuclockid(spid, &id) || clock_gettime(id, &t)) return 0;
+  return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+static int slow_settle(void) { /* until the others have everything and the publisher its answers */
+  u64 end = now() + 10000000000ull, t; lastprogress = now();
+  while ((delivered < expected || unacked()) && (t = now()) < end && t < lastprogress + 3000000000ull) pump(t + 2000000);
+  return delivered == expected && !unacked();
+}
+static void slow_flood(double s, double *span, u64 *cpu, u64 *deliv) {
+  m_flood = 1; rhead = published; memset(ring, 0, (rmask + 1) * 4); memset(&H, 0, sizeof H);
+  u64 t0 = now(), end = t0 + s * 1e9, t, c0 = cpu_ns(), d0 = delivered, p0 = published; tmeas0 = t0; tmeas1 = end; lastprogress = t0;
+  while ((t = now()) < end && (!most || published - p0 < most / 2) && t < lastprogress + 5000000000ull) {
+    u64 can = (u64)window - (published - rhead);
+    if (can && pubs[0].out.len - pubs[0].out.off < 65536) {
+      while (can-- && pubs[0].out.len - pubs[0].out.off < 131072 && P->room(&pubs[0])) publish(&pubs[0], 0, t);
+      flush(&pubs[0]);
+    }
+    pump(t + 100000000);
+  }
+  t = now(); *span = (t - t0) / 1e9; *cpu = cpu_ns() - c0; *deliv = delivered - d0;
+}
+static void slow_rate(double s, double r, u64 *cpu, u64 *deliv) { /* the first tenth of a second is not measured */
+  m_flood = 0; memset(&H, 0, sizeof H); memset(&Hlate, 0, sizeof Hlate);
+  u64 t0 = now() + 1000000, i = 0, total = (s + 0.1) * r, t, c0 = 0, d0 = 0; double gap = 1e9 / r; int marked = 0;
+  tmeas0 = t0 + 100000000; tmeas1 = t0 + (s + 0.1) * 1e9;
+  while (i < total && (t = now()) < tmeas1 + 5000000000ull) {
+    if (!marked && t >= tmeas0) { marked = 1; c0 = cpu_ns(); d0 = delivered; }
+    u64 due = t0 + (u64)(i * gap); int waiting = 0, cnt = 0;
+    while (i < total && due <= t && cnt++ < 256) {
+      if (!P->room(&pubs[0])) { waiting = 1; break; }
+      if (t >= tmeas0) hadd(&Hlate, t - due);
+      publish(&pubs[0], 0, due); i++; due = t0 + (u64)(i * gap);
+    }
+    flush(&pubs[0]); pump(waiting ? t + 1000000 : due);
+  }
+  *cpu = cpu_ns() - c0; *deliv = delivered - d0;
+}
+static void slow_tail(int n, double r) { /* live events, not measured */
+  u64 t0 = now(); m_flood = 0; tmeas0 = tmeas1 = 0;
+  for (int i = 0; i < n;) { u64 t = now(); if (t >= t0 + (u64)(i * 1e9 / r) && P->room(&pubs[0])) { publish(&pubs[0], 0, t); i++; flush(&pubs[0]); } else pump(t + 200000); }
+}
+static void slow_hold(int block, const char *kind) { /* somebody looks at the broker, and says go on */
+  static int open = 1; char b[64]; if (!hold || !open) return;
+  printf("HELD block=%d kind=%s runid=%08x\n", block, kind, runid); fflush(stdout);
+  for (struct pollfd in = { 0, POLLIN, 0 };;) {
+    if (poll(&in, 1, 0) > 0) { open = read(0, b, sizeof b) > 0; return; }
+    pump(now() + 2000000);
+  }
+}
+static int slow_done(conn *x, u64 last) { return x->fd < 0 || x->acct->closed || x->acct->next > last; }
+static int slow_round(int block, char k, int first) {
+  const char *kind = k == 'a' ? "absent" : k == 'r' ? "reading" : k == 's' ? "socket" : "handler";
+  int n = k == 'a' ? 0 : stalled, base = nall; conn *x = calloc(n + 1, sizeof *x); static int idx; if (!idx) idx = nsub;
+  u64 lost0 = expected - delivered, dis0 = disorder, odd0 = odd, refused0 = refused, cpu, cpur, deliv, delivr; double span; tail_from = 0;
+  first_credit = k == 'h' ? 1 << 18 : 1ull << 60;
+  for (int i = 0; i < n; i++) {
+    x[i].acct = calloc(1, sizeof *x[i].acct); x[i].extra = 1;
+    open_conn(&x[i], idx++, 0, 0, 0); x[i].acct->next = x[i].hm->lastoff[0] + 1;
+    if (k == 's') { epoll_ctl(ep, EPOLL_CTL_DEL, x[i].fd, NULL); x[i].stopped = 1; }
+  }
+  first_credit = 1ull << 60;
+  slow_flood(fill, &span, &cpu, &deliv); int settled = slow_settle();
+  u64 busy0 = busy_all(), self0 = self_cpu(), broker0 = cpu_of(spid), b0 = now();
+  slow_flood(secs, &span, &cpu, &deliv); double fp50 = hq(&H, .5); settled &= slow_settle();
+  slow_rate(secs, rate, &cpur, &delivr); settled &= slow_settle();
+  double foreign = (double)((long)(busy_all() - busy0) - (long)(self_cpu() - self0) - (long)(cpu_of(spid) - broker0)) / 1e3 / ((now() - b0) / 1e6);
+  slow_hold(block, kind);
+  u64 t0 = now(), last, t, quiet = t0, seen = 0, took = 0; tail_from = pubs[0].hm->lastoff[0] + 1;
+  for (int i = 0; i < n; i++) {
+    if (k == 'h' && agreed_features & HM_CREDIT_BIT) { hm_grant(&x[i], 1ull << 60); flush(&x[i]); }
+    if (k == 's') { x[i].stopped = 0; x[i].wantout = 0; struct epoll_event e = { .events = EPOLLIN, .data.ptr = &x[i] }; epoll_ctl(ep, EPOLL_CTL_ADD, x[i].fd, &e); flush(&x[i]); }
+  }
+  slow_tail(TAIL, 500); settled &= slow_settle(); last = pubs[0].hm->lastoff[0];
+  for (;;) { /* until all are accounted for; a gap that is being filled closes before the next event, so that is the end of it */
+    int done = 0; u64 got = 0; t = now();
+    for (int i = 0; i < n; i++) { done += slow_done(&x[i], last); got += x[i].acct->events + x[i].acct->gaps; }
+    if (done == n) { took = t - t0; break; }
+    if (got != seen) { seen = got; quiet = t; }
+    if (t > quiet + 3000000000ull || t > t0 + 30000000000ull) { took = t - t0; fprintf(stderr, "the stopped ones got no further\n"); break; }
+    pump(t + 2000000);
+  }
+  t = now(); while (now() < t + 20000000) pump(t + 20000000); /* what should not come any more */
+  struct account s = { 0 }; int closed = 0, unfilled = 0; u32 code = 0; u64 least = ~0ull; (void)first;
+  for (int i = 0; i < n; i++) {
+    struct account *a = x[i].acct; s.events += a->events; s.gaps += a->gaps; s.missed += a->missed; s.filled += a->filled; s.unaccounted += a->unaccounted;
+    s.dup += a->dup; s.odd += a->odd; s.live += a->live; closed += a->closed; unfilled += a->open; if (a->code) code = a->code;
+    for (int r = 0; r < 8; r++) s.reason[r] += a->reason[r];
+    if (!a->closed && a->next <= last) s.unaccounted += last + 1 - a->next;
+    if (a->events < least) least = a->events;
+  }
+  for (int i = 0; i < n; i++) {
+    conn *c = &x[i]; if (c->fd >= 0) { hm_bye(c); close(c->fd); }
+    free(c->hm->handle); free(c->hm->lastid); free(c->hm->lastoff); free(c->hm->key); free(c->hm->val); free(c->hm->from); free(c->hm);
+    free(c->acct); free(c->last); free(c->tail.p); free(c->out.p);
+  }
+  nall = base; free(x);
+  printf("ROUND block=%d kind=%s stopped=%d others=%d span=%.6f deliv_s=%.0f flood_p50=%.1f p50=%.1f p90=%.1f p99=%.1f p999=%.1f max=%.1f n=%lu late_p99=%.1f cpu_us=%.4f cpu_rate_us=%.4f foreign=%.2f "
+         "features=%lu events=%lu least=%lu gaps=%lu missed=%lu filled=%lu unfilled=%d shed=%lu overrun=%lu expired=%lu live=%lu unaccounted=%lu dup=%lu gap_odd=%lu conn_closed=%d code=%u "
+         "took_ms=%.1f lost=%ld disorder=%lu odd=%lu refused=%lu settled=%d rss_kib=%lu\n",
+         block, kind, n, nsub, span, span > 0 ? deliv / span : 0, fp50, hq(&H, .5), hq(&H, .9), hq(&H, .99), hq(&H, .999), H.max / 1000.0, H.n, hq(&Hlate, .99), deliv ? cpu / 1e3 / deliv : 0, delivr ? cpur / 1e3 / delivr : 0, foreign,
+         n ? agreed_features : 0, s.events, n ? least : 0, s.gaps, s.missed, s.filled, unfilled, s.reason[1], s.reason[2], s.reason[3], s.live, s.unaccounted, s.dup, s.odd, closed, code,
+         took / 1e6, (long)(expected - delivered - lost0), disorder - dis0, odd - odd0, refused - refused0, settled, rss_of(spid));
+  fflush(stdout); return settled;
+}
+static void run_slow(void) {
+  u64 cap = 1; while (cap < (u64)window * 2) cap *= 2;
+  ring = calloc(cap, 4); rmask = cap - 1; int n = strlen(kinds); char order[8];
+  for (int b = 0; b <= pairs && !failed; b++) { /* block 0 warms up: it is printed, and nobody counts it */
+    memcpy(order, kinds, n + 1);
+    for (int i = n - 1; i > 0; i--) { int j = next() % (i + 1); char t = order[i]; order[i] = order[j]; order[j] = t; }
+    for (int i = 0; i < n; i++) if (!slow_round(b, order[i], i == 0)) die("the-others-lost-events-or-answers");
+  }
+  printf("RESULT mode=slow proto=%s subs=%d stalled=%d published=%lu acked=%lu refused=%lu unacked=%lu delivered=%lu lost=%lu disorder=%lu dup=%lu odd=%lu closed=%d close=%u\n",
+         P->name, nsub + stalled, stalled, published, acked, refused, unacked(), delivered, expected - delivered, disorder, dups, odd, failed, closecode);
+}
 static void usage(void) {
   fprintf(stderr, "usage: loadgen MODE --proto NAME [options]\n"
     " pingpong               1 pub, 1 sub, one message outstanding\n"
@@ -672,6 +846,10 @@ static void usage(void) {
     "                        (spread: one topic of each subscriber), --window as in flood\n"
     " ack                    1 pub, --window unacknowledged; latency of the publish ack (js, xadd, mqtt1, hermod)\n"
     " idle                   --subs N idle subscribed connections; RSS of --pid per connection; --hold: until stdin ends\n"
+    " slow                   1 pub -> --subs, of which --stalled are absent, read, or stop, in --pairs blocks of --kinds (of arsh: absent,\n"
+    "                        reading, socket not read, handler that grants no credit), after --fill s at --secs of flood and of --rate (hermod);\n"
+    "                        --most: events of a round before the fixed rate;\n"
+    "                        --hold: HELD before the stopped ones go on, which the next line of stdin lets them; --seed: order of the rounds\n"
     " --across HOST:PORT     pingpong with publisher and subscriber on different shards, by what the admin port tells (hermod)\n"
     " --port --host --size --secs --warm --count --pid(server, or several with commas) --spin --replicas(js)\n protocols:");
   for (proto *p = protos; p->name; p++) fprintf(stderr, " %s", p->name);
@@ -688,7 +866,8 @@ int main(int argc, char **argv) {
     else if (!strcmp(o, "--pubs")) npub = atoi(v); else if (!strcmp(o, "--subs")) nsub = atoi(v); else if (!strcmp(o, "--chans")) nchan = atoi(v);
     else if (!strcmp(o, "--rate")) rate = atof(v); else if (!strcmp(o, "--secs")) secs = atof(v); else if (!strcmp(o, "--warm")) warm = atof(v);
     else if (!strcmp(o, "--size")) size = atoi(v); else if (!strcmp(o, "--window")) window = atoi(v); else if (!strcmp(o, "--count")) maxcount = strtoull(v, 0, 10);
-    else if (!strcmp(o, "--across")) across = v;
+    else if (!strcmp(o, "--across")) across = v; else if (!strcmp(o, "--stalled")) stalled = atoi(v); else if (!strcmp(o, "--pairs")) pairs = atoi(v);
+    else if (!strcmp(o, "--kinds")) kinds = v; else if (!strcmp(o, "--fill")) fill = atof(v); else if (!strcmp(o, "--most")) most = strtoull(v, 0, 10); else if (!strcmp(o, "--seed")) rnd ^= strtoull(v, 0, 10) * 0x9E3779B97F4A7C15ull;
     else if (!strcmp(o, "--pick")) { if (!strcmp(v, "zipf")) pick = PICK_ZIPF; else if (!strcmp(v, "spread")) pick = PICK_SPREAD; else if (!strcmp(v, "uniform")) pick = PICK_UNIFORM; else if (strcmp(v, "one")) usage(); }
     else if (!strcmp(o, "--pid")) { for (const char *q = v; q && nspid < 8; q = strchr(q, ','), q = q ? q + 1 : 0) spids[nspid++] = atoi(q); spid = spids[0]; } else if (!strcmp(o, "--replicas")) replicas = atoi(v); else usage();
   }
@@ -702,15 +881,24 @@ int main(int argc, char **argv) {
   if (!strcmp(mode, "idle")) { run_idle(nsub); fflush(stdout); bye(); _exit(0); }
   m_ack = !strcmp(mode, "ack"); m_topics = !strcmp(mode, "topics"); m_flood = m_topics || !strcmp(mode, "flood"); m_ping = !strcmp(mode, "pingpong");
   if (m_ack || m_ping || m_flood) npub = 1;
+  int m_slow = !strcmp(mode, "slow");
+  if (m_slow) { /* --subs are the others from here on */
+    if (!P->submany || stalled < 0 || stalled >= nsub || pairs < 1 || !*kinds || strlen(kinds) > 7 || kinds[strspn(kinds, "arsh")]) usage();
+    npub = nchan = 1; nsub -= stalled; ask_features = HM_CREDIT_BIT | HM_GAP_BIT; first_credit = 1ull << 60;
+  }
   if (m_ack || m_ping || (m_flood && !m_topics)) nchan = 1;
   if (m_topics) { if (nsub < 1 || nchan % nsub || size < 36) usage(); persub = nchan / nsub; step = nsub; make_picks(); }
   else owed = nsub;
   if (m_ack) nsub = 0;
   if (m_ping) nsub = 1;
   pubs = calloc(npub, sizeof *pubs); subs = calloc(nsub + 1, sizeof *subs);
-  for (int i = 0; i < nsub; i++) { open_conn(&subs[i], i, 0, i % nchan, 0); for (int k = 0; k < persub; k++) subs_on[i % nchan + k * step]++; }
+  for (int i = 0; i < nsub; i++) {
+    if (m_slow) subs[i].acct = calloc(1, sizeof *subs[i].acct);
+    open_conn(&subs[i], i, 0, i % nchan, 0); if (m_slow) subs[i].acct->next = subs[i].hm->lastoff[0] + 1;
+    for (int k = 0; k < persub; k++) subs_on[i % nchan + k * step]++; }
   if (across && m_ping && P->room) open_across(); else for (int i = 0; i < npub; i++) open_conn(&pubs[i], i, 1, 0, 0);
   if (m_ack || m_ping || m_flood) run_closed();
+  else if (m_slow) run_slow();
   else if (!strcmp(mode, "rate")) run_rate();
   else usage();
   fflush(stdout); bye(); _exit(0);

@@ -3,11 +3,14 @@ package hermod.bench;
 import hermod.bench.compare.CompareCommand;
 import hermod.bench.compare.IdleCommand;
 import hermod.bench.load.BenchFailure;
+import hermod.bench.priority.PriorityCommand;
+import hermod.bench.scenario.Churn;
 import hermod.bench.scenario.Flood;
 import hermod.bench.scenario.Fuzz;
 import hermod.bench.scenario.PingPong;
 import hermod.bench.scenario.Rate;
 import hermod.bench.scenario.Scenario;
+import hermod.bench.scenario.Slow;
 import hermod.bench.scenario.TraceReplay;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -35,10 +38,10 @@ import picocli.CommandLine.Spec;
             "bench/README.md says how latency is counted and what each key of the JSON means."
         })
 public final class BenchMain implements Runnable {
-    private static final List<Scenario> SCENARIOS =
-            List.of(new PingPong(), new Rate(), Flood.oneToOne(), Flood.fanout(), new TraceReplay(), new Fuzz());
+    private static final List<Scenario> SCENARIOS = List.of(
+            new PingPong(), new Rate(), Flood.oneToOne(), Flood.fanout(), new TraceReplay(), new Fuzz(), new Slow());
 
-    private static final List<String> COMING = List.of("priority", "slow", "durable", "crash", "chaos");
+    private static final List<String> COMING = List.of("durable", "crash", "chaos");
 
     @Spec
     @SuppressWarnings("NullAway.Init") // set by picocli
@@ -65,9 +68,18 @@ public final class BenchMain implements Runnable {
             command.addSubcommand(scenario.name(), ScenarioCommand.commandLine(scenario, List.of(arguments), out, err));
         }
         command.addSubcommand("micro", MicroCommand.commandLine(List.of(arguments), out, err));
+        boolean isChurn = arguments.length > 0
+                && arguments[0].equals("topics")
+                && List.of(arguments).contains(Churn.OPTION);
         command.addSubcommand(
                 "topics",
-                CompareCommand.topics(SourceTree.root(), BrokerProcess.LOAD_RIGHTS, List.of(arguments), out, err));
+                isChurn
+                        ? ScenarioCommand.commandLine(new Churn(), List.of(arguments), out, err)
+                        : CompareCommand.topics(
+                                SourceTree.root(), BrokerProcess.LOAD_RIGHTS, List.of(arguments), out, err));
+        command.addSubcommand(
+                "priority",
+                PriorityCommand.commandLine(SourceTree.root(), TokenRights::of, List.of(arguments), out, err));
         command.addSubcommand("idle", IdleCommand.commandLine(SourceTree.root(), out, err));
         command.addSubcommand(
                 "compare",

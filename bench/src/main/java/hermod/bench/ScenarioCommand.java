@@ -7,6 +7,7 @@ import hermod.bench.report.Origin;
 import hermod.bench.report.ResultJson;
 import hermod.bench.report.ResultText;
 import hermod.bench.report.RunResult;
+import hermod.bench.scenario.Churn;
 import hermod.bench.scenario.RunContext;
 import hermod.bench.scenario.Scenario;
 import hermod.bench.scenario.ScenarioOptions;
@@ -50,16 +51,19 @@ final class ScenarioCommand implements Callable<Integer> {
     @Option(names = "--seconds", paramLabel = "S", description = "How long to measure.")
     private @Nullable Integer seconds;
 
-    @Option(names = "--rate", paramLabel = "N", description = "Events a second (rate, fuzz).")
+    @Option(names = "--rate", paramLabel = "N", description = "Events a second (rate, fuzz, slow).")
     private @Nullable Integer rate;
 
     @Option(names = "--size", paramLabel = "B", description = "Payload bytes, from 24 (default 128).")
     private @Nullable Integer size;
 
-    @Option(names = "--clients", paramLabel = "N", description = "Publishers (rate), or users' clients (trace, fuzz).")
+    @Option(
+            names = "--clients",
+            paramLabel = "N",
+            description = "Publishers (rate), users' clients (trace, fuzz), or readers (topics).")
     private @Nullable Integer clients;
 
-    @Option(names = "--subscribers", paramLabel = "N", description = "Subscribers (rate, fanout).")
+    @Option(names = "--subscribers", paramLabel = "N", description = "Subscribers (rate, fanout, slow).")
     private @Nullable Integer subscribers;
 
     @Option(names = "--channel", paramLabel = "C", description = "Channel of the topics (default tasks; trace: chat).")
@@ -68,7 +72,10 @@ final class ScenarioCommand implements Callable<Integer> {
     @Option(names = "--file", paramLabel = "F", description = "Trace to replay, plain or gzip (trace).")
     private @Nullable Path file;
 
-    @Option(names = "--events", paramLabel = "N", description = "Events of the trace, or frames (fuzz).")
+    @Option(
+            names = "--events",
+            paramLabel = "N",
+            description = "Events of the trace, frames (fuzz), or replacements (topics).")
     private @Nullable Integer events;
 
     @Option(names = "--speed", paramLabel = "X", description = "Divide the trace's time by X.")
@@ -96,6 +103,15 @@ final class ScenarioCommand implements Callable<Integer> {
             description = "Hostile frames a second; 0: all it can (fuzz).")
     private @Nullable Integer framesPerSecond;
 
+    @Option(names = "--stalled", paramLabel = "N", description = "Subscribers that stop reading (slow).")
+    private @Nullable Integer stalled;
+
+    @Option(names = "--pairs", paramLabel = "N", description = "Interleaved pairs of rounds (slow).")
+    private @Nullable Integer pairs;
+
+    @Option(names = Churn.OPTION, description = "Replace subscriptions under load (topics).")
+    private boolean isChurn;
+
     @Option(names = "--json", paramLabel = "FILE", description = "Write the result as JSON; - for stdout.")
     private @Nullable String json;
 
@@ -117,6 +133,9 @@ final class ScenarioCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
+        if (isChurn && !(scenario instanceof Churn)) {
+            throw new BenchFailure(Kind.USAGE, scenario.name() + " has no use for " + Churn.OPTION);
+        }
         ScenarioOptions options = new ScenarioOptions(
                 seconds,
                 rate,
@@ -132,12 +151,14 @@ final class ScenarioCommand implements Callable<Integer> {
                 seed,
                 sockets,
                 framesPerSecond,
+                stalled,
+                pairs,
                 hlog);
         checkAddress("--server", server);
         checkAddress("--admin", admin);
         if (server != null) {
             String rights = token == null ? "none given (development mode)" : TokenRights.of(token);
-            return run(options, server, server, admin, token == null ? "" : token, rights);
+            return run(options, server, server, admin, 0, token == null ? "" : token, rights);
         }
         if (token != null || admin != null) {
             throw new BenchFailure(
@@ -156,6 +177,7 @@ final class ScenarioCommand implements Callable<Integer> {
                         broker.tcp(),
                         broker.tcp() + " (started by the bench)",
                         broker.admin(),
+                        broker.pid(),
                         minted,
                         rights);
             } finally {
@@ -169,12 +191,14 @@ final class ScenarioCommand implements Callable<Integer> {
             String address,
             String serverShown,
             @Nullable String adminAddress,
+            long brokerPid,
             String clientToken,
             String rights)
             throws InterruptedException {
         Path root = SourceTree.root();
         RunResult result;
-        try (RunContext context = new RunContext(options, address, adminAddress, client -> clientToken, root, err)) {
+        try (RunContext context =
+                new RunContext(options, address, adminAddress, brokerPid, client -> clientToken, root, err)) {
             result = scenario.run(context);
         }
         write(result, Origin.ofThisProcess(serverShown, rights, arguments, root));

@@ -9,18 +9,21 @@ import hermod.client.ConnectionQuality;
 import hermod.client.ConnectionState;
 import hermod.client.Event;
 import hermod.client.EventListener;
+import hermod.client.Gap;
 import hermod.client.HermodClient;
 import hermod.client.HermodException;
 import hermod.client.OutgoingEvent;
 import hermod.client.PublishReceipt;
 import hermod.client.ReconnectPolicy;
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Feature;
 import hermod.protocol.Priority;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
@@ -137,12 +140,129 @@ class SdkAcceptanceTest {
 
     @Test
     @Tag("CN-4")
-    void afterALostConnectionTheClientComesBackRenewsItsSubscriptionsAndSaysWhatItMissed() throws Exception {
+    @Tag("HR-2")
+    @Tag("HR-4")
+    void afterALostConnectionEachTopicGoesOnWhereItWasWithoutAGapOrADuplicate() throws Exception {
+        try (CuttingProxy proxy = new CuttingProxy(broker.tcp())) {
+            HermodClient bob = broker.client(HermodClient.builder()
+                    .server(proxy.address())
+                    .token(broker.token("bob"))
+                    .reconnect(quick()));
+            bob.connect().join();
+            List<List<String>> got = List.of(texts(), texts(), texts());
+            for (int t = 0; t < got.size(); t++) {
+                bob.subscribe("chat:hr2_" + t, telling(got.get(t))).join();
+            }
+            HermodClient alice = broker.connected("alice");
+            int rounds = 10;
+            int perRound = 20;
+            for (int round = 0; round < rounds; round++) {
+                for (int i = 0; i < perRound; i++) {
+                    for (int t = 0; t < got.size(); t++) {
+                        alice.publish("chat:hr2_" + t, "m" + (round * perRound + i))
+                                .join();
+                    }
+                    if (i == perRound / 2) {
+                        proxy.cut();
+                    }
+                }
+                await().until(() -> bob.state() == ConnectionState.CONNECTED);
+            }
+            List<String> all =
+                    IntStream.range(0, rounds * perRound).mapToObj(i -> "m" + i).toList();
+            for (List<String> each : got) {
+                await().untilAsserted(() -> assertThat(each).isEqualTo(all));
+            }
+            assertThat(bob.stats().reconnects()).isEqualTo(rounds);
+            assertThat(bob.channelStatus().get("chat").gaps()).isZero();
+        }
+    }
+
+    private static EventListener telling(List<String> texts) {
+        return new EventListener() {
+            @Override
+            public void onEvent(Event event) {
+                texts.add(event.text());
+            }
+
+            @Override
+            public void onGap(Gap gap) {
+                texts.add(gap.toString());
+            }
+        };
+    }
+
+    @Test
+    @Tag("FL-11")
+    @Tag("FL-8")
+    void aListenerThatIsStuckHasTheBrokerWaitAndUrgentEventsComeAllTheSame() throws Exception {
+        HermodClient bob = broker.client(HermodClient.builder()
+                .server(broker.tcp())
+                .token(broker.token("bob"))
+                .receiveCredit(16_384));
+        bob.connect().join();
+        CountDownLatch release = new CountDownLatch(1);
+        List<String> got = texts();
+        bob.subscribe("chat:fl11", new EventListener() {
+                    @Override
+                    public void onEvent(Event event) {
+                        awaitQuietly(release);
+                        got.add(event.text());
+                    }
+
+                    @Override
+                    public void onGap(Gap gap) {
+                        IntStream.rangeClosed((int) gap.fromOffset(), (int) gap.toOffset())
+                                .forEach(offset -> got.add("missed " + offset));
+                    }
+                })
+                .join();
+        List<String> alarms = texts();
+        bob.subscribe("safety:fl11", event -> alarms.add(event.text())).join();
+        List<String> rights = List.of("pub:*", "sub:*", "urgent", "rate:unlimited");
+        HermodClient alice = broker.client(
+                HermodClient.builder().server(broker.tcp()).token(broker.token("alice", rights, Duration.ofHours(1))));
+        alice.connect().join();
+        int events = 1_000;
+        for (int i = 1; i <= events; i++) {
+            alice.publish("chat:fl11", "m" + i + " " + "x".repeat(200)).join();
+        }
+        await().until(() -> bob.stats().creditOutstanding() == 0);
+        alice.publish("safety:fl11", "alarm").join();
+        await().untilAsserted(() -> assertThat(alarms).containsExactly("alarm"));
+
+        assertThat(bob.isHandlerBehind()).isTrue();
+        assertThat(bob.stats().creditHeld()).isBetween(16_384L, 16_384L + 1_000);
+        assertThat(bob.stats().readingPaused()).isFalse();
+        release.countDown();
+        await().until(() -> got.size() == events);
+        for (int i = 1; i <= events; i++) {
+            assertThat(got.get(i - 1))
+                    .satisfiesAnyOf(
+                            text -> assertThat(text).startsWith("m"),
+                            text -> assertThat(text).startsWith("missed"));
+        }
+        assertThat(got.get(events - 1)).startsWith("m" + events + " ");
+        await().until(() -> !bob.isHandlerBehind());
+    }
+
+    private static void awaitQuietly(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException stopped) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Test
+    @Tag("CN-4")
+    void withoutResumeAClientComesBackRenewsItsSubscriptionsAndSaysWhatItMissed() throws Exception {
         try (CuttingProxy proxy = new CuttingProxy(broker.tcp())) {
             List<ConnectionState> states = Collections.synchronizedList(new ArrayList<>());
             HermodClient bob = broker.client(HermodClient.builder()
                     .server(proxy.address())
                     .token(broker.token("bob"))
+                    .features(Set.of(Feature.CREDIT, Feature.GAP))
                     .reconnect(quick()));
             bob.addStateListener((from, to, why) -> states.add(to));
             bob.connect().join();

@@ -5,6 +5,8 @@ import hermod.broker.admin.BuildVersion;
 import hermod.broker.admin.DrainProgress;
 import hermod.broker.admin.OperatorControls;
 import hermod.broker.admin.OperatorView;
+import hermod.broker.admin.SubscriptionsOrder;
+import hermod.broker.admin.SubscriptionsOutcome;
 import hermod.broker.admission.Authenticator;
 import hermod.broker.admission.DevAuthenticator;
 import hermod.broker.admission.JwtAuthenticator;
@@ -13,6 +15,7 @@ import hermod.broker.admission.ServiceState;
 import hermod.broker.admission.ServiceSwitch;
 import hermod.broker.config.ConfigException;
 import hermod.broker.dispatch.Dispatch;
+import hermod.broker.filter.FilterText;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelInfo;
 import hermod.broker.metrics.ConnectionStats;
@@ -32,6 +35,10 @@ import hermod.broker.topic.TopicLog;
 import hermod.broker.transport.SocketIo;
 import hermod.broker.transport.Transport;
 import hermod.broker.transport.TransportConfig;
+import hermod.protocol.Feature;
+import hermod.protocol.TopicName;
+import hermod.protocol.control.wire.Replaced;
+import hermod.protocol.control.wire.TopicResult;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Clock;
@@ -54,12 +61,12 @@ import org.slf4j.LoggerFactory;
  * <p>Start: keys, channels, shards and their parts, loops, listeners. Stop: the reverse, with a word to every client.
  */
 public final class Broker implements OperatorView, OperatorControls, AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(Broker.class);
     private static final int DRAIN_DELAY_MS_MAX = 3_600_000;
 
     /** How long an operator's question waits for a shard's answer. */
     private static final int ANSWER_TIMEOUT_MS = 2_000;
 
+    private static final Logger LOG = LoggerFactory.getLogger(Broker.class);
     private static final int LISTED_COUNT_MAX = 10_000;
 
     private final BrokerConfig config;
@@ -95,7 +102,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 channels,
                 Transport.allocator(),
                 config.topic(),
-                config.transport().payloadLimitBytes());
+                config.batching(),
+                config.transport().payloadLimitBytes(),
+                config.filter().progressIntervalMs());
         SessionGround sessionGround = sessionGround();
         transport =
                 new Transport(config.transport(), io, shardCount, config.shard().spinUs());
@@ -146,7 +155,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     private void serveTcp() throws IOException {
         for (int i = 0; i < dispatches.size(); i++) {
             Shard shard = dispatches.get(i).shard();
-            shard.start(transport.loop(i), dispatches.get(i));
+            shard.start(transport.loop(i), transport.timer(i), dispatches.get(i));
             transport.serve(sessions.get(i));
         }
         tcp = transport.listen(config.transport().port(), false);
@@ -162,6 +171,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     private SessionGround sessionGround() {
         return new SessionGround(
                 config.session(),
+                config.filter(),
                 config.publish(),
                 config.transport().payloadLimitBytes(),
                 config.transport().frameLimitBytes(),
@@ -171,6 +181,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 authenticator,
                 channels,
                 Commands.registerAll(new CommandRouter()),
+                config.batching().compresses() ? Feature.LZ4.bit() : 0,
                 new ConnectionLimits(),
                 new RateLimits(config.publish().idleRatesLimitCount()),
                 service,
@@ -269,6 +280,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 view.connectedAtUs(),
                 view.lastPingUs(),
                 view.subscriptions(),
+                view.filters(),
                 view.deliveredCount(),
                 view.publishedCount(),
                 view.outboxBytes(),
@@ -301,6 +313,63 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
             }
         }
         return found;
+    }
+
+    @Override
+    public List<SubscriptionsOutcome> replaceSubscriptions(SubscriptionsOrder order) {
+        List<SubscriptionsOutcome> outcomes = new ArrayList<>();
+        List<Sessions.Answer> answers = new ArrayList<>();
+        for (int i = 0; i < sessions.size(); i++) {
+            Sessions onShard = sessions.get(i);
+            answers.addAll(ask(
+                    dispatches.get(i),
+                    on -> onShard.replace(order.org(), order.user(), order.topics(), order.keepsOthers()),
+                    List.<Sessions.Answer>of()));
+        }
+        for (Sessions.Answer answer : answers) {
+            outcomes.add(outcomeOf(answer));
+        }
+        LOG.info(
+                "subscriptions replaced by an operator: org={}, user={}, keepOthers={}, topics={}, connections={}, replaced={}, refusals={}",
+                TopicName.shown(order.org()),
+                TopicName.shown(order.user()),
+                order.keepsOthers(),
+                order.topics().stream()
+                        .map(topic -> topic.hasFilter()
+                                ? topic.getTopic() + " where " + TopicName.shown(FilterText.of(topic.getFilter()))
+                                : topic.getTopic())
+                        .toList(),
+                outcomes.size(),
+                outcomes.stream().filter(SubscriptionsOutcome::isReplaced).count(),
+                outcomes.stream().mapToInt(each -> each.refused().size()).sum());
+        return outcomes;
+    }
+
+    private static SubscriptionsOutcome outcomeOf(Sessions.Answer answer) {
+        Replaced told = null;
+        try {
+            told = answer.told().get(ANSWER_TIMEOUT_MS, TimeUnit.MILLISECONDS);
+        } catch (ExecutionException | TimeoutException gone) {
+            LOG.debug("a connection did not answer an operator: id={}", answer.connection());
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        if (told == null) {
+            return new SubscriptionsOutcome(answer.connection(), answer.device(), false, 0, 0, List.of());
+        }
+        List<SubscriptionsOutcome.Refusal> refused = new ArrayList<>();
+        for (TopicResult result : told.getResultsList()) {
+            if (!result.getGranted()) {
+                refused.add(new SubscriptionsOutcome.Refusal(result.getTopic(), result.getCode(), result.getMessage()));
+            }
+        }
+        return new SubscriptionsOutcome(
+                answer.connection(),
+                answer.device(),
+                true,
+                told.getResultsCount() - refused.size(),
+                told.getRemovedCount(),
+                refused);
     }
 
     /** Asks a shard on its own thread and waits a moment for the answer; never called on a shard. */
@@ -411,6 +480,15 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
             api.close();
         }
         transport.stopListening();
+        for (Dispatch dispatch : dispatches) {
+            ask(
+                    dispatch,
+                    on -> {
+                        on.endBatches();
+                        return true;
+                    },
+                    false);
+        }
         for (int i = 0; i < sessions.size(); i++) {
             Sessions onShard = sessions.get(i);
             ask(

@@ -4,11 +4,13 @@ import hermod.broker.admin.AdminConfig;
 import hermod.broker.admission.AdmissionConfig;
 import hermod.broker.admission.ServiceConfig;
 import hermod.broker.config.Setting;
+import hermod.broker.filter.FilterConfig;
 import hermod.broker.metrics.MetricsConfig;
 import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.session.PublishConfig;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.shard.ShardConfig;
+import hermod.broker.topic.BatchingConfig;
 import hermod.broker.topic.ChannelPolicies;
 import hermod.broker.topic.TopicConfig;
 import hermod.broker.transport.TransportConfig;
@@ -50,6 +52,9 @@ public record BrokerConfig(
         @Setting(text = "What one connected client may do, and when it counts as gone.")
         SessionConfig session,
 
+        @Setting(text = "Filters of subscriptions, and how they are replaced.")
+        FilterConfig filter,
+
         @Setting(text = "What a publisher may have under way, and how much of it may be URGENT.")
         PublishConfig publish,
 
@@ -69,6 +74,9 @@ public record BrokerConfig(
                         "Channels by name. An entry with a built-in name changes the keys it names and keeps the rest; any other name is a new channel "
                                 + "and starts from the defaults below.")
         ChannelPolicies channels,
+
+        @Setting(text = "When events of batched channels wait for each other, and are compressed.")
+        BatchingConfig batching,
 
         @Setting(text = "Latency histograms.") MetricsConfig metrics,
 
@@ -108,12 +116,14 @@ public record BrokerConfig(
                 TransportConfig.defaults(),
                 AdmissionConfig.defaults(),
                 SessionConfig.defaults(),
+                FilterConfig.defaults(),
                 PublishConfig.defaults(),
                 ServiceConfig.defaults(),
                 ShardConfig.defaults(),
                 OutboxConfig.defaults(),
                 TopicConfig.defaults(),
                 ChannelPolicies.defaults(),
+                BatchingConfig.defaults(),
                 MetricsConfig.defaults(),
                 AdminConfig.defaults());
     }
@@ -128,12 +138,14 @@ public record BrokerConfig(
                 transport,
                 admission,
                 session,
+                filter,
                 publish,
                 service,
                 shard,
                 outbox,
                 topic,
                 channels,
+                batching,
                 metrics,
                 admin);
     }

@@ -16,7 +16,7 @@ import java.util.concurrent.locks.LockSupport;
  * Stops a broker so that nothing it has acknowledged is missed by a subscriber that is connected.
  *
  * <pre>
- *   listeners closed → nothing more taken from any client → what was taken goes through the rings → outboxes empty → CLOSE, each
+ *   listeners closed → nothing more taken from any client → what was taken goes through batching windows and rings → outboxes empty, nobody behind → CLOSE, each
  * </pre>
  *
  * <p>One thread runs it, which may wait; any other may ask how far it is.
@@ -88,13 +88,18 @@ final class Drain {
         while (looks < QUIET_LOOKS && isBefore(deadlineNs)) {
             boolean isQuiet = true;
             for (Dispatch dispatch : dispatches) {
-                isQuiet &= Broker.ask(dispatch, Dispatch::isQuiet, true);
+                isQuiet &= Broker.ask(dispatch, Drain::isQuiet, true);
             }
             looks = isQuiet ? looks + 1 : 0;
             if (!isQuiet) {
                 LockSupport.parkNanos(LOOK_EVERY_NS);
             }
         }
+    }
+
+    private static boolean isQuiet(Dispatch dispatch) {
+        dispatch.endBatches();
+        return dispatch.isQuiet();
     }
 
     private void flush(Departure departure, long deadlineNs) {

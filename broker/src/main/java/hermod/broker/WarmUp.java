@@ -87,6 +87,7 @@ final class WarmUp {
                         session.topicsPerConnectionLimitCount(),
                         RATE_MAX,
                         1 << 30),
+                served.filter(),
                 // Limits that are asked and never reached: asking is a part of the path.
                 new PublishConfig(0, 0, RATE_MAX, RATE_MAX / 10, 0, 60_000),
                 ServiceConfig.defaults(),
@@ -98,6 +99,7 @@ final class WarmUp {
                 defaults.outbox(),
                 served.topic(),
                 ChannelPolicies.defaults().withRate(RATE_MAX, RATE_MAX / 10),
+                served.batching(),
                 defaults.metrics(),
                 defaults.admin());
     }

@@ -4,11 +4,13 @@ import hermod.broker.admin.AdminConfig;
 import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.ServiceConfig;
 import hermod.broker.admission.TokenMint;
+import hermod.broker.filter.FilterConfig;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.session.PublishConfig;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.shard.ShardConfig;
+import hermod.broker.topic.BatchingConfig;
 import hermod.broker.topic.ChannelPolicies;
 import hermod.broker.topic.TopicConfig;
 import hermod.broker.transport.TransportConfig;
@@ -49,15 +51,17 @@ public final class BrokerUnderTest implements AutoCloseable {
         private int perUserLimitCount = TransportConfig.defaults().connectionsPerUserLimitCount();
         private int unauthenticatedLimitCount = TransportConfig.defaults().unauthenticatedLimitCount();
         private SessionConfig session = SessionConfig.defaults();
+        private FilterConfig filter = FilterConfig.defaults();
         private PublishConfig publish = PublishConfig.defaults();
-
-        /** Without the rates of users, which most tests are not about. */
-        private ChannelPolicies channels = ChannelPolicies.defaults().withRate(0, 1);
-
         private ServiceConfig service = ServiceConfig.defaults();
         private OutboxConfig outbox = OutboxConfig.defaults();
         private TopicConfig topic = TopicConfig.defaults();
         private TransportConfig.Io io = TransportConfig.Io.valueOf(System.getProperty("hermod.test.io", "AUTO"));
+
+        /** Without the rates of users, which most tests are not about. */
+        private ChannelPolicies channels = ChannelPolicies.defaults().withRate(0, 1);
+
+        private BatchingConfig batching = BatchingConfig.defaults();
         private int spinUs;
         private boolean isDev;
 
@@ -102,6 +106,11 @@ public final class BrokerUnderTest implements AutoCloseable {
             return this;
         }
 
+        public Setup filter(FilterConfig config) {
+            filter = config;
+            return this;
+        }
+
         public Setup publish(PublishConfig config) {
             publish = config;
             return this;
@@ -112,11 +121,6 @@ public final class BrokerUnderTest implements AutoCloseable {
             return this;
         }
 
-        public Setup channels(ChannelPolicies policies) {
-            channels = policies;
-            return this;
-        }
-
         public Setup outbox(OutboxConfig config) {
             outbox = config;
             return this;
@@ -124,6 +128,16 @@ public final class BrokerUnderTest implements AutoCloseable {
 
         public Setup topic(TopicConfig config) {
             topic = config;
+            return this;
+        }
+
+        public Setup channels(ChannelPolicies policies) {
+            channels = policies;
+            return this;
+        }
+
+        public Setup batching(BatchingConfig config) {
+            batching = config;
             return this;
         }
 
@@ -157,6 +171,7 @@ public final class BrokerUnderTest implements AutoCloseable {
                             transport.socketBurstBytes()),
                     defaults.admission(),
                     session,
+                    filter,
                     publish,
                     service,
                     new ShardConfig(
@@ -167,6 +182,7 @@ public final class BrokerUnderTest implements AutoCloseable {
                     outbox,
                     topic,
                     channels,
+                    batching,
                     defaults.metrics(),
                     new AdminConfig(defaults.admin().host(), 0)));
             return new BrokerUnderTest(

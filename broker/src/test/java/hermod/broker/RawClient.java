@@ -15,6 +15,7 @@ import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.EventFrame;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
+import hermod.protocol.frame.LaterFrames;
 import hermod.protocol.frame.PublishFrame;
 import hermod.protocol.frame.PublishedFrame;
 import io.netty.buffer.ByteBuf;
@@ -57,6 +58,13 @@ public final class RawClient implements AutoCloseable {
     public Welcome connect(Hello.Builder hello) throws IOException {
         send(FrameType.HELLO, 0, hello.build());
         return Welcome.parseFrom(body(read(FrameType.WELCOME)));
+    }
+
+    /** Grants bytes of LOW to HIGH. */
+    public void grant(long bytes) throws IOException {
+        ByteBuf out = Unpooled.buffer();
+        LaterFrames.writeOneNumber(out, FrameType.CREDIT, 0, bytes);
+        send(out);
     }
 
     public void send(byte[] bytes) throws IOException {

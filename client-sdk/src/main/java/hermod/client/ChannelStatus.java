@@ -10,6 +10,17 @@ package hermod.client;
  * @param suppressed duplicates that were dropped.
  * @param expired events dropped because their time to live had passed.
  * @param reconnects how often the channel's subscriptions were renewed after a lost connection.
+ * @param gaps how often listeners were told of missing events.
+ * @param gapsClosed gaps that the broker has filled since.
+ * @param missedAtMost events missed for good at most, as far as gaps say how many.
  */
 public record ChannelStatus(
-        long p95LatencyUs, long lastEventAtUs, long delivered, long suppressed, long expired, long reconnects) {}
+        long p95LatencyUs,
+        long lastEventAtUs,
+        long delivered,
+        long suppressed,
+        long expired,
+        long reconnects,
+        long gaps,
+        long gapsClosed,
+        long missedAtMost) {}

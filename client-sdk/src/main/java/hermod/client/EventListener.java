@@ -14,13 +14,40 @@ public interface EventListener {
     void onEvent(Event event);
 
     /**
-     * Events may have been missed while the client was not connected. Called in its place in the order of events, before the first one after the hole.
+     * Events may have been missed, and will not come: the short form of {@link #onGap}, which calls it. Called in its place in the order of events, before the
+     * first one after the hole.
      *
      * @param fromOffset first offset that was not seen.
      * @param toOffset the first one after the hole, or {@link #UNKNOWN_OFFSET}. Not every offset in between needs to have been an event for this client.
      * @param epochChanged the broker has forgotten the topic meanwhile and counts from the start; the offsets before and after cannot be compared.
      */
     default void onMissed(String topic, long fromOffset, long toOffset, boolean epochChanged) {}
+
+    /**
+     * Events are missing here: the broker let them go, or no longer had them when this client came back. Called in its place in the order of events. Whoever
+     * implements this gets no {@link #onMissed} unless it calls it itself.
+     */
+    default void onGap(Gap gap) {
+        if (!gap.isFillComing()) {
+            long firstAfter = gap.toOffset() == UNKNOWN_OFFSET ? UNKNOWN_OFFSET : gap.toOffset() + 1;
+            onMissed(gap.topic(), gap.fromOffset(), firstAfter, gap.reason() == GapReason.EPOCH_CHANGED);
+        }
+    }
+
+    /**
+     * All events of a gap that was to be filled, and were meant for this client, have been delivered. A connection that is lost before that takes up the filling
+     * by resuming the topic, and does not come to this.
+     */
+    default void onGapClosed(String topic, long fromOffset, long toOffset) {}
+
+    /**
+     * The topic could not be resumed where it was left: what the application knows of its latest state may be out of date and is to be fetched anew. Called
+     * after {@link #onGap}, before the first event that follows.
+     *
+     * @param epoch of the events that follow.
+     * @param firstOffset no event before this one follows.
+     */
+    default void onFreshStart(String topic, int epoch, long firstOffset) {}
 
     /**
      * The broker refused to renew the subscription after a reconnect (rights taken away, channel gone); no more events come.

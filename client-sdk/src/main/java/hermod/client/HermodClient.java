@@ -1,24 +1,29 @@
 package hermod.client;
 
 import hermod.client.internal.ClientThreads;
+import hermod.client.internal.ReplaceOrder;
 import hermod.client.internal.ServerAddress;
 import hermod.client.internal.Session;
 import hermod.client.internal.Settings;
 import hermod.client.internal.WallClock;
+import hermod.protocol.Feature;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.TopicName;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -27,8 +32,8 @@ import org.jspecify.annotations.Nullable;
  * A connection to a Hermod broker that heals itself: publishes and subscribes.
  *
  * <p>Any thread; no method waits but {@link #close}. What is published or subscribed while there is no connection waits for one, within bounds. After a lost
- * connection the client subscribes again, tells listeners what they may have missed, and sends again what was not acknowledged; the broker recognises what it
- * had already.
+ * connection the client resumes each topic behind the last event it has received, tells listeners of what can no longer be had, and sends again what was not
+ * acknowledged; the broker recognises what it had already.
  */
 public final class HermodClient implements AutoCloseable {
     private static final Duration CLOSE_WAIT_MAX = Duration.ofSeconds(10);
@@ -57,7 +62,9 @@ public final class HermodClient implements AutoCloseable {
      *
      * @return the broker's receipt, or a {@link HermodException}: {@code BACK_PRESSURED} where too much is published and not acknowledged,
      *     {@code PAYLOAD_TOO_LARGE} without sending it, {@code NOT_ENABLED} at once where the broker has switched the channel off,
-     *     otherwise the broker's refusal; {@code RATE_LIMITED} says with {@link HermodException#retryAfter} when to try again. The client repeats nothing that was refused.
+     *     otherwise the broker's refusal; {@code RATE_LIMITED} says with {@link HermodException#retryAfter} when to try again. The client repeats only what the
+     *     broker back-pressured, after the time it says and before anything later of the topic, {@link Builder#publishRetries} times; not where the broker has
+     *     accepted a later one, because that would change the order.
      * @throws IllegalArgumentException for a topic name that breaks the rules.
      */
     public CompletableFuture<PublishReceipt> publish(String topic, OutgoingEvent event) {
@@ -83,6 +90,36 @@ public final class HermodClient implements AutoCloseable {
      */
     public CompletableFuture<Subscription> subscribe(String topic, EventListener listener) {
         return session.subscribe(topic, listener);
+    }
+
+    /**
+     * The same for those events only that match the filter. The listeners of a topic share one filter: where the topic is subscribed to with another one, this fails with {@code BAD_REQUEST}.
+     *
+     * @return as {@link #subscribe(String, EventListener)}; {@code BAD_FILTER} where the broker does not take the filter, {@code UNSUPPORTED} where it has no filters.
+     */
+    public CompletableFuture<Subscription> subscribe(String topic, Filter filter, EventListener listener) {
+        return session.subscribe(TopicName.of(topic).toString(), filter.message(), listener);
+    }
+
+    /**
+     * Replaces the filter of a topic in place, the counterpart of {@code setPropertyFilter}: no event is missed or comes twice at the switch.
+     *
+     * @param filter null for all events.
+     * @return the switch; {@link Replacement#refused} has the topic where the broker did not take the filter and the old one stays. Fails with {@code BAD_REQUEST} where nobody listens to the topic.
+     */
+    public CompletableFuture<Replacement> setFilter(String topic, @Nullable Filter filter) {
+        ReplaceOrder.Wish wish = new ReplaceOrder.Wish(filter == null ? null : filter.message(), List.of());
+        return session.replace(Map.of(TopicName.of(topic).toString(), wish), true);
+    }
+
+    /**
+     * Replaces all that the client is subscribed to, in one step over the open connection: no reconnect, no event missed or twice. What is not in the set ends; its listeners still get what was sent before the switch. Without a connection it waits for
+     * one, and a lost one does not lose it.
+     *
+     * @return what the switch made of each topic. Fails only as a whole: {@code UNSUPPORTED} where the broker can't, {@code BAD_REQUEST} where a topic of the set has no listener.
+     */
+    public CompletableFuture<Replacement> replaceSubscriptions(SubscriptionSet set) {
+        return session.replace(set.wishes(), false);
     }
 
     /** Fetches a new token from the token source and gives it to the broker; happens by itself ahead of expiry. Callers share one attempt. */
@@ -135,6 +172,14 @@ public final class HermodClient implements AutoCloseable {
         return session.stats();
     }
 
+    /**
+     * Whether listeners are so far behind that the broker soon has to wait with LOW to HIGH: at least half of the receive credit, or of what else may be queued,
+     * is not handled yet. The broker then lets low tiers go, or sends only the newest.
+     */
+    public boolean isHandlerBehind() {
+        return stats().handlerBehind();
+    }
+
     /** The network is gone: the connection is dropped, and not tried again before {@link #networkBack} but once every longest wait. */
     public void networkLost() {
         session.networkLost();
@@ -175,6 +220,12 @@ public final class HermodClient implements AutoCloseable {
     /** A client's configuration; each setter throws {@link IllegalArgumentException} for a value out of range. One thread at a time. */
     public static final class Builder {
         private static final int APP_VERSION_BYTES = 128;
+        private static final long CREDIT_BYTES_MIN = 1024;
+        private static final long CREDIT_BYTES_MAX = 1L << 30;
+
+        /** What this client has, and may be agreed with a broker. */
+        private static final Set<Feature> FEATURES =
+                EnumSet.of(Feature.LZ4, Feature.CREDIT, Feature.RESUME, Feature.GAP, Feature.FILTER);
 
         private final List<ServerAddress> servers = new ArrayList<>();
         private @Nullable String token;
@@ -195,12 +246,18 @@ public final class HermodClient implements AutoCloseable {
         private long pendingBytesMax = 16L * 1024 * 1024;
         private int queuedEventsMax = 10_000;
         private long queuedBytesMax = 8L * 1024 * 1024;
+        private long receiveCreditBytes = 256 * 1024;
+        private Set<Feature> features = FEATURES;
+        private int publishRetries = 5;
+        private @Nullable EventListener listenerForAdded;
+        private Consumer<Replacement> onReplaced = any -> {};
 
         private Builder() {}
 
         /**
          * Takes over what these variables say, and leaves the rest: {@code HERMOD_SERVER} (several separated by commas), {@code HERMOD_TOKEN},
-         * {@code HERMOD_DEVICE_ID}, {@code HERMOD_PLATFORM}, {@code HERMOD_APP_VERSION}, {@code HERMOD_REQUEST_TIMEOUT_MS}.
+         * {@code HERMOD_DEVICE_ID}, {@code HERMOD_PLATFORM}, {@code HERMOD_APP_VERSION}, {@code HERMOD_REQUEST_TIMEOUT_MS},
+         * {@code HERMOD_RECEIVE_CREDIT_BYTES}.
          *
          * @param variables for example {@code System.getenv()}.
          */
@@ -213,6 +270,8 @@ public final class HermodClient implements AutoCloseable {
             Optional.ofNullable(variables.get("HERMOD_APP_VERSION")).ifPresent(this::appVersion);
             Optional.ofNullable(variables.get("HERMOD_REQUEST_TIMEOUT_MS"))
                     .ifPresent(ms -> requestTimeout(Duration.ofMillis(Long.parseLong(ms))));
+            Optional.ofNullable(variables.get("HERMOD_RECEIVE_CREDIT_BYTES"))
+                    .ifPresent(bytes -> receiveCredit(Long.parseLong(bytes)));
             return this;
         }
 
@@ -320,6 +379,12 @@ public final class HermodClient implements AutoCloseable {
             return this;
         }
 
+        /** How often a publish that the broker refuses with BACK_PRESSURED is sent again before it fails; 0 to 100, 5 by default. */
+        public Builder publishRetries(int times) {
+            publishRetries = (int) checked("publish retries", times, 0, 100);
+            return this;
+        }
+
         /** Events published and not acknowledged, sent or waiting, at most; beyond it publishing fails with BACK_PRESSURED. 10,000 and 16 MiB by default. */
         public Builder pendingPublishes(int events, long bytes) {
             pendingEventsMax = (int) checked("pending publishes", events, 1, Integer.MAX_VALUE / 2);
@@ -327,10 +392,45 @@ public final class HermodClient implements AutoCloseable {
             return this;
         }
 
-        /** Events received and not handled at most; beyond it the socket is not read until half of it is handled. 10,000 and 8 MiB by default. */
+        /**
+         * Events received and not handled at most that are not under {@link #receiveCredit}: URGENT, and all where the broker has no credit; beyond it the socket
+         * is not read until half of it is handled. 10,000 and 8 MiB by default.
+         */
         public Builder queuedEvents(int events, long bytes) {
             queuedEventsMax = (int) checked("queued events", events, 1, Integer.MAX_VALUE / 2);
             queuedBytesMax = checked("queued bytes", bytes, 1, Long.MAX_VALUE / 2);
+            return this;
+        }
+
+        /**
+         * Bytes of whole EVENT frames of LOW to HIGH that may be on their way to this client and in its queues at a time; 1 KiB to 1 GiB, 256 KiB by default. As
+         * listeners handle events, the broker is granted more. All topics share it: a listener that blocks ends up holding all of it, and then nothing but URGENT
+         * comes, until it goes on. A larger window gives listeners longer to recover and a fast connection over a long way more in the air; a smaller one leaves
+         * more of the decision what comes next to the broker.
+         */
+        public Builder receiveCredit(long bytes) {
+            receiveCreditBytes = checked("receive credit", bytes, CREDIT_BYTES_MIN, CREDIT_BYTES_MAX);
+            return this;
+        }
+
+        /** Offers only these of the protocol's optional parts, for tests of what happens without the others; by default all that this client has. */
+        public Builder features(Set<Feature> offered) {
+            if (!FEATURES.containsAll(offered)) {
+                throw new IllegalArgumentException("features must be among " + FEATURES + ": features=" + offered);
+            }
+            features = Set.copyOf(offered);
+            return this;
+        }
+
+        /**
+         * For when an operator or a back-end service replaces what this user is subscribed to. Topics that end are told to their listeners by {@link EventListener#onEnded}, with {@link HermodException#REPLACED}.
+         *
+         * @param added listens to topics that nobody here listens to yet; without this call the client leaves them again.
+         * @param told called behind each such replacement, on a thread that must not be blocked for long.
+         */
+        public Builder serverSubscriptions(EventListener added, Consumer<Replacement> told) {
+            listenerForAdded = added;
+            onReplaced = told;
             return this;
         }
 
@@ -368,7 +468,12 @@ public final class HermodClient implements AutoCloseable {
                     pendingEventsMax,
                     pendingBytesMax,
                     queuedEventsMax,
-                    queuedBytesMax);
+                    queuedBytesMax,
+                    features.stream().mapToLong(Feature::bit).reduce(0, (all, bit) -> all | bit),
+                    receiveCreditBytes,
+                    publishRetries,
+                    listenerForAdded,
+                    onReplaced);
         }
 
         private static Duration checked(String what, Duration duration) {

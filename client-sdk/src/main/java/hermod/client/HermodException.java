@@ -26,6 +26,9 @@ public final class HermodException extends RuntimeException {
     /** The token source failed. */
     public static final int TOKEN_SOURCE_FAILED = 4005;
 
+    /** An operator or a back-end service has replaced the client's subscriptions, and the topic is not among them. */
+    public static final int REPLACED = 4006;
+
     private static final long serialVersionUID = 1L;
     private static final int FIRST_CLOSE_CODE = 3000;
 
@@ -67,7 +70,7 @@ public final class HermodException extends RuntimeException {
     public boolean isRetryable() {
         return switch (code) {
             case TIMED_OUT, NOT_CONNECTED, CONNECTION_LOST, TOKEN_SOURCE_FAILED -> true;
-            case CLIENT_CLOSED -> false;
+            case CLIENT_CLOSED, REPLACED -> false;
             default -> code < FIRST_CLOSE_CODE ? ErrorCode.isRetryable(code) : CloseCode.mayReconnect(code);
         };
     }
@@ -84,6 +87,7 @@ public final class HermodException extends RuntimeException {
             case NOT_CONNECTED -> "NOT_CONNECTED";
             case CONNECTION_LOST -> "CONNECTION_LOST";
             case TOKEN_SOURCE_FAILED -> "TOKEN_SOURCE_FAILED";
+            case REPLACED -> "REPLACED";
             default -> code < FIRST_CLOSE_CODE ? ErrorCode.nameOf(code) : CloseCode.nameOf(code);
         };
     }

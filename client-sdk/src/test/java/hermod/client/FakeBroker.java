@@ -2,11 +2,13 @@ package hermod.client;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.protobuf.ByteString;
 import com.google.protobuf.MessageLite;
 import com.google.protobuf.Parser;
 import hermod.client.internal.WallClock;
 import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Feature;
 import hermod.protocol.Priority;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
@@ -16,6 +18,8 @@ import hermod.protocol.control.wire.Hello;
 import hermod.protocol.control.wire.Limits;
 import hermod.protocol.control.wire.Open;
 import hermod.protocol.control.wire.Opened;
+import hermod.protocol.control.wire.ResumeResult;
+import hermod.protocol.control.wire.Resumed;
 import hermod.protocol.control.wire.Service;
 import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.Subscribed;
@@ -29,6 +33,7 @@ import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.FrameCutter;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
+import hermod.protocol.frame.LaterFrames;
 import hermod.protocol.frame.PublishFrame;
 import hermod.protocol.frame.PublishedWriter;
 import io.netty.buffer.ByteBuf;
@@ -47,6 +52,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 
 /**
@@ -146,6 +152,11 @@ final class FakeBroker implements AutoCloseable {
         final AtomicInteger pings = new AtomicInteger();
         final AtomicInteger publishFrames = new AtomicInteger();
 
+        /** Bytes granted so far. CREDIT frames are not among those that {@link #next} gives. */
+        final AtomicLong credit = new AtomicLong();
+
+        final AtomicInteger creditFrames = new AtomicInteger();
+
         private Peer(Socket socket) throws IOException {
             this.socket = socket;
             socket.setTcpNoDelay(true);
@@ -180,6 +191,12 @@ final class FakeBroker implements AutoCloseable {
                             out, FrameHeader.requestId(in, at), ClockFrames.pingSentUs(in, at), nowUs(), nowUs());
                     send(out);
                 }
+                return true;
+            }
+            if (type == FrameType.CREDIT) {
+                assertThat(FrameHeader.bodyBytes(in, at)).isEqualTo(LaterFrames.ONE_NUMBER_BODY_BYTES);
+                creditFrames.incrementAndGet();
+                credit.addAndGet(LaterFrames.first(in, at));
                 return true;
             }
             byte[] copy = new byte[frameBytes];
@@ -237,6 +254,28 @@ final class FakeBroker implements AutoCloseable {
             more.accept(welcome);
             send(FrameType.WELCOME, 0, welcome.build());
             return hello;
+        }
+
+        /** The same, agreeing to these features, with a token to resume with. */
+        Hello welcomeWith(Feature... features) throws InterruptedException {
+            return welcome(welcome -> agree(welcome, features));
+        }
+
+        void agree(Welcome.Builder welcome, Feature... features) {
+            for (Feature feature : features) {
+                welcome.setFeatures(welcome.getFeatures() | feature.bit());
+            }
+            if (Feature.RESUME.isIn(welcome.getFeatures())) {
+                welcome.setResumeToken(ByteString.copyFromUtf8("resume " + welcome.getConnectionId()));
+            }
+        }
+
+        /** Answers a RESUME of one topic. */
+        void resumed(Frame resume, ResumeResult... results) {
+            send(
+                    FrameType.RESUMED,
+                    resume.requestId(),
+                    Resumed.newBuilder().addAllResults(List.of(results)).build());
         }
 
         Hello welcome() throws InterruptedException {
@@ -380,12 +419,52 @@ final class FakeBroker implements AutoCloseable {
 
         void event(
                 int handle, long offset, long timestampUs, long ttlSeconds, int type, ByteBuf fields, byte[] payload) {
+            send(eventFrame(Priority.NORMAL, handle, offset, timestampUs, ttlSeconds, type, fields, payload));
+        }
+
+        /** @return bytes of the frame. */
+        int event(Priority priority, int handle, long offset, String text) {
+            ByteBuf fields = Unpooled.buffer();
+            EventFields.write(fields, EventFields.TAG_SOURCE, "grace".getBytes(StandardCharsets.UTF_8));
+            byte[] payload = text.getBytes(StandardCharsets.UTF_8);
+            ByteBuf frame = eventFrame(priority, handle, offset, nowUs(), 0, 0, fields, payload);
+            int frameBytes = frame.readableBytes();
+            send(frame);
+            return frameBytes;
+        }
+
+        private ByteBuf eventFrame(
+                Priority priority,
+                int handle,
+                long offset,
+                long timestampUs,
+                long ttlSeconds,
+                int type,
+                ByteBuf fields,
+                byte[] payload) {
             ByteBuf out = Unpooled.buffer();
             int bodyBytes = Long.BYTES + Entry.FIXED_BYTES + fields.readableBytes() + payload.length;
-            FrameHeader.write(out, FrameType.EVENT, Priority.NORMAL.code(), handle, 0, bodyBytes);
+            FrameHeader.write(out, FrameType.EVENT, priority.code(), handle, 0, bodyBytes);
             out.writeLongLE(offset);
             Entry.writeFixed(out, timestampUs, ttlSeconds, type, fields.readableBytes());
-            out.writeBytes(fields).writeBytes(payload);
+            return out.writeBytes(fields).writeBytes(payload);
+        }
+
+        void gap(int handle, long from, long to, int reason, boolean isFillComing) {
+            ByteBuf out = Unpooled.buffer();
+            LaterFrames.writeGap(out, handle, from, to, reason, isFillComing);
+            send(out);
+        }
+
+        void gapClosed(int handle, long from, long to) {
+            ByteBuf out = Unpooled.buffer();
+            LaterFrames.writeGapClosed(out, handle, from, to);
+            send(out);
+        }
+
+        void progress(int handle, long offset) {
+            ByteBuf out = Unpooled.buffer();
+            LaterFrames.writeOneNumber(out, FrameType.PROGRESS, handle, offset);
             send(out);
         }
 

@@ -193,6 +193,144 @@ class PublishTest extends ClientFixture {
         assertThat(done(duplicate).offset()).isEqualTo(4);
     }
 
+    private void refuse(FakeBroker.Sent sent, int retryAfterMs) {
+        PublishedWriter outcomes = new PublishedWriter();
+        outcomes.refused(sent.requestId(), sent.handle(), ErrorCode.BACK_PRESSURED, retryAfterMs);
+        peer.send(outcomes);
+    }
+
+    @Test
+    @Tag("FL-1")
+    void whatIsBackPressuredIsSentAgainAfterTheToldTimeAndBeforeWhatIsLater() throws Exception {
+        connect(builder());
+        CompletableFuture<PublishReceipt> first = client.publish(ROOM, "first");
+        peer.grantOpen(ROOM);
+        FakeBroker.Sent refused = peer.expectPublishes(1).get(0);
+        long refusedNs = System.nanoTime();
+        refuse(refused, 50);
+        // Behind the refusal, so that it is handled before the next publish.
+        CompletableFuture<PublishReceipt> other = client.publish("chat:other", "other");
+        peer.ack(List.of(otherAfterOpen("chat:other")), 1);
+        done(other);
+        CompletableFuture<PublishReceipt> second = client.publish(ROOM, "second");
+        List<FakeBroker.Sent> again = peer.expectPublishes(2);
+        long waitedMs = (System.nanoTime() - refusedNs) / 1_000_000;
+        peer.ack(again, 1);
+
+        assertThat(again.stream().map(FakeBroker.Sent::text)).containsExactly("first", "second");
+        assertThat(again.get(0).sequence()).isEqualTo(refused.sequence());
+        assertThat(waitedMs).isGreaterThanOrEqualTo(50);
+        assertThat(done(first).offset()).isEqualTo(1);
+        assertThat(done(second).offset()).isEqualTo(2);
+    }
+
+    private FakeBroker.Sent otherAfterOpen(String topic) throws Exception {
+        peer.grantOpen(topic);
+        return peer.expectPublishes(1).get(0);
+    }
+
+    @Test
+    @Tag("FL-1")
+    void whatIsBackPressuredAgainAndAgainFailsWithTheBrokersWord() throws Exception {
+        connect(builder().publishRetries(2));
+        CompletableFuture<PublishReceipt> receipt = client.publish(ROOM, "x");
+        peer.grantOpen(ROOM);
+        for (int i = 0; i < 3; i++) {
+            refuse(peer.expectPublishes(1).get(0), 1 + i);
+        }
+
+        HermodException why = failure(receipt);
+        assertThat(why.is(ErrorCode.BACK_PRESSURED)).isTrue();
+        assertThat(why.retryAfter().toMillis()).isEqualTo(3);
+        assertThat(client.stats().publishesPending()).isZero();
+    }
+
+    @Test
+    @Tag("EV-5")
+    void whatIsBackPressuredIsNotSentBehindALaterOneThatWasAccepted() throws Exception {
+        connect(builder());
+        CompletableFuture<PublishReceipt> first = client.publish(ROOM, "first");
+        peer.grantOpen(ROOM);
+        List<FakeBroker.Sent> sent = new ArrayList<>(peer.expectPublishes(1));
+        CompletableFuture<PublishReceipt> second = client.publish(ROOM, "second");
+        sent.addAll(peer.expectPublishes(1));
+        refuse(sent.get(0), 1);
+        peer.ack(sent.subList(1, 2), 1);
+        done(second);
+        CompletableFuture<PublishReceipt> third = client.publish(ROOM, "third");
+
+        assertThat(failure(first).is(ErrorCode.BACK_PRESSURED)).isTrue();
+        List<FakeBroker.Sent> next = peer.expectPublishes(1);
+        assertThat(next.get(0).text()).isEqualTo("third");
+        peer.ack(next, 2);
+        done(third);
+    }
+
+    @Test
+    @Tag("EV-5")
+    void whatWasBackPressuredBeforeABreakIsSentAgainInItsPlace() throws Exception {
+        connect(builder());
+        CompletableFuture<PublishReceipt> first = client.publish(ROOM, "first");
+        peer.grantOpen(ROOM);
+        peer.ack(peer.expectPublishes(1), 1);
+        done(first);
+        CompletableFuture<PublishReceipt> second = client.publish(ROOM, "second");
+        peer.expectPublishes(1);
+        CompletableFuture<PublishReceipt> third = client.publish(ROOM, "third");
+        FakeBroker.Sent sentThird = peer.expectPublishes(1).get(0);
+        CompletableFuture<PublishReceipt> fourth = client.publish(ROOM, "fourth");
+        refuse(peer.expectPublishes(1).get(0), 5_000);
+        refuse(sentThird, 5_000);
+        // Behind the refusals, so that they are handled before the next publish.
+        CompletableFuture<PublishReceipt> other = client.publish("chat:other", "other");
+        peer.ack(List.of(otherAfterOpen("chat:other")), 1);
+        done(other);
+        client.publish(ROOM, "fifth");
+        peer.cut();
+        peer = broker.accept();
+        peer.welcome();
+        peer.grantOpen(ROOM);
+        List<FakeBroker.Sent> again = peer.expectPublishes(4);
+        peer.ack(again, 2);
+
+        assertThat(again.stream().map(FakeBroker.Sent::text)).containsExactly("second", "third", "fourth", "fifth");
+        assertThat(done(second).offset()).isEqualTo(2);
+        assertThat(done(third).offset()).isEqualTo(3);
+        assertThat(done(fourth).offset()).isEqualTo(4);
+    }
+
+    @Test
+    @Tag("FL-11")
+    void theWindowInBytesIsKeptWithTheHeadsOfFramesCounted() throws Exception {
+        broker.limits = told -> told.setPublishWindowBytes(1_000);
+        connect(builder());
+        client.publish(ROOM, "");
+        peer.grantOpen(ROOM);
+        List<FakeBroker.Sent> inTheAir = new ArrayList<>();
+        FakeBroker.Frame frame = peer.expect(FrameType.PUBLISH);
+        int frameBytes = frame.bytes().readableBytes();
+        int fitting = 1_000 / (frameBytes + Integer.BYTES);
+        inTheAir.addAll(peer.entriesOf(frame));
+        for (int i = 1; i < fitting; i++) {
+            client.publish(ROOM, "");
+            inTheAir.addAll(peer.entriesOf(peer.expect(FrameType.PUBLISH)));
+        }
+        CompletableFuture<PublishReceipt> beyond = client.publish(ROOM, "beyond");
+        // Two requests behind it: had it been sent, it would come before the second.
+        done(subscribe("chat:a"));
+        done(subscribe("chat:b"));
+
+        peer.ack(inTheAir, 1);
+        peer.ack(peer.expectPublishes(1), inTheAir.size() + 1);
+        assertThat(done(beyond).offset()).isEqualTo(fitting + 1);
+    }
+
+    private CompletableFuture<Subscription> subscribe(String topic) throws Exception {
+        CompletableFuture<Subscription> subscribed = client.subscribe(topic, event -> {});
+        peer.grantSubscribe(topic, EPOCH, 1);
+        return subscribed;
+    }
+
     @Test
     void aTopicThatMayNotBeOpenedFailsWhatWaitsForItAndNothingElse() throws Exception {
         connect(builder());

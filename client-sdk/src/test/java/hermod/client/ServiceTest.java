@@ -3,6 +3,7 @@ package hermod.client;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Feature;
 import hermod.protocol.control.wire.ChannelOff;
 import hermod.protocol.control.wire.Service;
 import java.util.concurrent.BlockingQueue;
@@ -34,7 +35,7 @@ class ServiceTest extends ClientFixture {
         client.addServiceListener(told::add);
         CompletableFuture<ConnectionInfo> connected = client.connect();
         peer = broker.accept();
-        peer.welcome();
+        peer.welcomeWith(Feature.GAP);
         done(connected);
     }
 
@@ -127,7 +128,7 @@ class ServiceTest extends ClientFixture {
     }
 
     @Test
-    void aSubscriptionThatIsHeldGoesOnAndHearsThatItMayHaveMissedSomething() throws Exception {
+    void aSubscriptionThatIsHeldGoesOnByItselfAndTheBrokerTellsWhatIsMissing() throws Exception {
         connect();
         BlockingQueue<String> heard = new LinkedBlockingQueue<>();
         CompletableFuture<Subscription> subscribed = client.subscribe("chat:1", new EventListener() {
@@ -137,8 +138,8 @@ class ServiceTest extends ClientFixture {
             }
 
             @Override
-            public void onMissed(String topic, long fromOffset, long toOffset, boolean epochChanged) {
-                heard.add("missed from " + fromOffset);
+            public void onGap(Gap gap) {
+                heard.add("missed " + gap.fromOffset() + " to " + gap.toOffset());
             }
         });
         int handle = peer.grantSubscribe("chat:1", EPOCH, 1);
@@ -146,9 +147,12 @@ class ServiceTest extends ClientFixture {
         peer.event(handle, 1, "before");
         peer.send(CHAT_OFF);
         peer.send(ALL_ON);
+        peer.event(handle, 2, "waited");
+        peer.gap(handle, 3, 4, 2, false);
         peer.event(handle, 5, "after");
         assertThat(heard.poll(10, TimeUnit.SECONDS)).isEqualTo("before");
-        assertThat(heard.poll(10, TimeUnit.SECONDS)).isEqualTo("missed from 2");
+        assertThat(heard.poll(10, TimeUnit.SECONDS)).isEqualTo("waited");
+        assertThat(heard.poll(10, TimeUnit.SECONDS)).isEqualTo("missed 3 to 4");
         assertThat(heard.poll(10, TimeUnit.SECONDS)).isEqualTo("after");
     }
 }

@@ -5,7 +5,8 @@ public enum Feature {
     LZ4,
     CREDIT,
     RESUME,
-    GAP;
+    GAP,
+    FILTER;
 
     /** The feature's bit in the feature masks. */
     public long bit() {

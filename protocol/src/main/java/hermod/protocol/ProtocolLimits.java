@@ -8,6 +8,9 @@ public final class ProtocolLimits {
     /** A control frame to a client, in bytes: WELCOME and SUBSCRIBED may answer for a thousand topics. */
     public static final int CONTROL_FRAME_TO_CLIENT_BYTES = 1024 * 1024;
 
+    /** The frames of one BATCH before compression, in bytes. */
+    public static final int BATCH_BYTES = 1024 * 1024;
+
     /** What a frame may have beyond its payload, in bytes. */
     public static final int FRAME_OVERHEAD_BYTES = 16 * 1024;
 
@@ -33,7 +36,7 @@ public final class ProtocolLimits {
     public static final int DEVICE_ID_BYTES = 128;
     public static final int TOKEN_BYTES = 8 * 1024;
 
-    /** Topics in one SUBSCRIBE or OPEN. */
+    /** Topics in one SUBSCRIBE, OPEN or REPLACE. */
     public static final int TOPICS_PER_REQUEST = 1_000;
 
     /** Sequence values per (producer, topic) that a broker remembers below the highest it saw. */

@@ -139,7 +139,8 @@ public final class CompareCommand implements Callable<Integer> {
                 .usageMessage()
                 .description(
                         "10,000 topics on 100 subscribers, picked evenly and by Zipf's law, against one topic and against one topic"
-                                + " for each subscriber: the workloads topics-… of compare, whose options these are.");
+                                + " for each subscriber: the workloads topics-… of compare, whose options these are. With --churn it is another"
+                                + " scenario with options of its own: subscriptions replaced under load (topics --churn --help).");
         return command;
     }
 

@@ -2,6 +2,7 @@ package hermod.bench.compare;
 
 import hermod.bench.load.BenchFailure;
 import hermod.bench.load.BenchFailure.Kind;
+import hermod.bench.report.Machine;
 import hermod.bench.report.Origin;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -26,8 +27,9 @@ final class ResultsFile {
         line(out, "");
         line(
                 out,
-                "Machine: " + origin.cores() + " cores, " + processor() + ", " + memory() + ", " + origin.os()
-                        + "; loopback, generator and broker on the same cores. Commit " + origin.commit() + ".");
+                "Machine: " + origin.cores() + " cores, " + Machine.processor() + ", " + Machine.memory() + ", "
+                        + origin.os() + "; loopback, generator and broker on the same cores. Commit " + origin.commit()
+                        + ".");
         line(out, "Token of Hermod's lanes: " + origin.rights() + ".");
         line(out, "");
         line(out, "| lane | what ran |");
@@ -57,28 +59,6 @@ final class ResultsFile {
         } catch (IOException unwritable) {
             throw new BenchFailure(Kind.FAILED, "the results cannot be written: " + unwritable.getMessage());
         }
-    }
-
-    private static String processor() {
-        return procValue("/proc/cpuinfo", "model name", "unknown processor");
-    }
-
-    private static String memory() {
-        String kib = procValue("/proc/meminfo", "MemTotal", "0 kB").replaceAll("\\D", "");
-        return Math.round(Long.parseLong(kib) / 1024.0 / 1024.0) + " GiB";
-    }
-
-    private static String procValue(String file, String key, String otherwise) {
-        try {
-            for (String line : Files.readAllLines(Path.of(file))) {
-                if (line.startsWith(key)) {
-                    return line.substring(line.indexOf(':') + 1).strip();
-                }
-            }
-        } catch (IOException notLinux) {
-            // Said with the words for it.
-        }
-        return otherwise;
     }
 
     private static void line(StringBuilder out, String line) {

@@ -18,7 +18,7 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** The C tools and scripts in {@code bench/interop}: what they need, how they are built, how they are run. One thread. */
-final class Tools {
+public final class Tools {
     private static final int TAIL_LINES_MAX = 20;
     private static final long STOP_SECONDS = 20;
 
@@ -35,7 +35,7 @@ final class Tools {
     }
 
     /** @throws BenchFailure FAILED where there is no source tree, or no Linux. */
-    static Tools find(@Nullable Path root) {
+    public static Tools find(@Nullable Path root) {
         if (!System.getProperty("os.name", "").equals("Linux")) {
             throw new BenchFailure(Kind.FAILED, "the C tools of bench/interop need Linux");
         }
@@ -52,7 +52,7 @@ final class Tools {
         return new Tools(root.resolve("bench/interop"), path);
     }
 
-    Path folder() {
+    public Path folder() {
         return folder;
     }
 
@@ -61,8 +61,7 @@ final class Tools {
     }
 
     /** Why the tools cannot be built, in a sentence that says what to install; null if they can. */
-    @Nullable
-    String missingForBuild() {
+    public @Nullable String missingForBuild() {
         boolean hasCompiler = has("cc");
         if (hasCompiler && has("make") && has("bash")) {
             return null;
@@ -104,7 +103,7 @@ final class Tools {
     }
 
     /** Builds the C tools, and the Netty relay if it is wanted and was never built. */
-    void build(boolean wantsNetty, Consumer<String> progress) throws InterruptedException {
+    public void build(boolean wantsNetty, Consumer<String> progress) throws InterruptedException {
         if (!Files.isExecutable(folder.resolve("loadgen"))) {
             progress.accept("building the C tools");
         }

@@ -8,6 +8,7 @@ import hermod.client.OutgoingEvent;
 import hermod.client.PublishReceipt;
 import hermod.client.Subscription;
 import hermod.protocol.EventType;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
@@ -48,6 +49,17 @@ public final class LoadClient implements AutoCloseable {
         if (type != null) {
             event.type(type);
         }
+        try {
+            return client.publish(topic, event.build());
+        } catch (HermodException refusedAtOnce) {
+            return CompletableFuture.failedFuture(refusedAtOnce);
+        }
+    }
+
+    /** Publishes an event with attributes, without waiting. */
+    public CompletableFuture<PublishReceipt> publish(String topic, byte[] payload, Map<String, String> attributes) {
+        OutgoingEvent.Builder event = OutgoingEvent.builder().payload(payload).withoutEventId();
+        attributes.forEach(event::attribute);
         try {
             return client.publish(topic, event.build());
         } catch (HermodException refusedAtOnce) {

@@ -8,6 +8,7 @@ import hermod.broker.admission.ServiceConfig;
 import hermod.broker.admission.ServiceSwitch;
 import hermod.broker.admission.Verdict;
 import hermod.broker.dispatch.Dispatch;
+import hermod.broker.filter.FilterConfig;
 import hermod.broker.metrics.ChannelInfo;
 import hermod.broker.metrics.Metrics;
 import hermod.broker.metrics.MetricsConfig;
@@ -22,7 +23,9 @@ import hermod.broker.session.SessionConfig;
 import hermod.broker.session.SessionGround;
 import hermod.broker.session.Sessions;
 import hermod.broker.shard.Shard;
+import hermod.broker.shard.ShardClock;
 import hermod.broker.shard.ShardConfig;
+import hermod.broker.topic.BatchingConfig;
 import hermod.broker.topic.ChannelPolicy;
 import hermod.broker.topic.Channels;
 import hermod.broker.topic.HomeTopics;
@@ -45,6 +48,7 @@ import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /**
  * A broker's shards without threads and sockets: everything between the bytes a socket brought and the bytes handed to another one, wired as {@code Broker} wires it.
@@ -57,57 +61,93 @@ public final class BareBroker implements AutoCloseable {
     private static final int PAYLOAD_LIMIT_BYTES = 262_144;
     private static final int FRAME_LIMIT_BYTES = PAYLOAD_LIMIT_BYTES + 16_384;
 
+    /** What a bare broker is made of. */
+    public record Setup(
+            Map<String, ChannelPolicy> channels,
+            ShardConfig shard,
+            OutboxConfig outbox,
+            TopicConfig topic,
+            int silenceTimeoutMs,
+            Supplier<ShardClock> clocks) {
+        /** One channel, and everything else as a broker without a configuration has it. */
+        public static Setup defaults() {
+            return new Setup(
+                    Map.of(CHANNEL, ChannelPolicy.defaults()),
+                    ShardConfig.defaults(),
+                    OutboxConfig.defaults(),
+                    TopicConfig.defaults(),
+                    SessionConfig.defaults().silenceTimeoutMs(),
+                    ShardClock::new);
+        }
+    }
+
     private final List<Queue<Runnable>> tasks = new ArrayList<>();
+    private final Shard[] shards;
+    private final Metrics metrics;
     private final Dispatch[] dispatches;
     private final Sessions[] sessions;
 
     /** For one thread, which is every shard's. */
     public static BareBroker ofOneThread(int shardCount) {
-        BareBroker broker = new BareBroker(shardCount, false);
+        return ofOneThread(shardCount, Setup.defaults());
+    }
+
+    /** For one thread, which is every shard's. */
+    public static BareBroker ofOneThread(int shardCount, Setup setup) {
+        BareBroker broker = new BareBroker(shardCount, false, setup);
         broker.settle();
         return broker;
     }
 
     /** For several threads, a different one for each shard at a time; none is taken for the shard's own, so what a shard asks of itself comes through its queue of tasks. */
     public static BareBroker ofManyThreads(int shardCount) {
-        BareBroker broker = new BareBroker(shardCount, true);
+        BareBroker broker = new BareBroker(shardCount, true, Setup.defaults());
         // A shard learns its thread by its first task.
         broker.tasks.forEach(Queue::clear);
         return broker;
     }
 
-    private BareBroker(int shardCount, boolean isShared) {
+    private BareBroker(int shardCount, boolean isShared, Setup setup) {
         dispatches = new Dispatch[shardCount];
         sessions = new Sessions[shardCount];
-        Channels channels = new Channels(Map.of(CHANNEL, ChannelPolicy.defaults()));
-        Metrics metrics = new Metrics(
-                List.of(new ChannelInfo(CHANNEL, "NORMAL", "MEMORY", false, 1, 1)),
+        Channels channels = new Channels(setup.channels);
+        metrics = new Metrics(
+                channels.all().stream()
+                        .map(each -> new ChannelInfo(each.name(), "NORMAL", "MEMORY", false, 1, 1))
+                        .toList(),
                 shardCount,
                 MetricsConfig.defaults());
-        Shard[] shards = new Shard[shardCount];
+        shards = new Shard[shardCount];
         for (int i = 0; i < shardCount; i++) {
-            shards[i] = new Shard(i, ShardConfig.defaults());
+            shards[i] = new Shard(i, setup.shard, setup.clocks.get());
             tasks.add(isShared ? new ConcurrentLinkedQueue<>() : new ArrayDeque<>());
         }
         Dispatch.Ground ground = new Dispatch.Ground(
-                shards, channels, Transport.allocator(), TopicConfig.defaults(), PAYLOAD_LIMIT_BYTES);
-        SessionGround sessionGround = sessionGround(channels);
+                shards,
+                channels,
+                Transport.allocator(),
+                setup.topic,
+                BatchingConfig.defaults(),
+                PAYLOAD_LIMIT_BYTES,
+                1_000);
+        SessionGround sessionGround = sessionGround(channels, setup);
         for (int i = 0; i < shardCount; i++) {
             dispatches[i] = new Dispatch(ground, i, metrics.shard(i));
-            sessions[i] = new Sessions(sessionGround, dispatches[i], OutboxConfig.defaults());
+            sessions[i] = new Sessions(sessionGround, dispatches[i], setup.outbox);
             shards[i].start(tasks.get(i)::add, dispatches[i]);
         }
     }
 
-    private static SessionGround sessionGround(Channels channels) {
+    private static SessionGround sessionGround(Channels channels, Setup setup) {
         SessionConfig defaults = SessionConfig.defaults();
         return new SessionGround(
                 new SessionConfig(
                         defaults.pingIntervalMs(),
-                        defaults.silenceTimeoutMs(),
+                        setup.silenceTimeoutMs,
                         defaults.topicsPerConnectionLimitCount(),
                         10_000_000,
                         1 << 30),
+                FilterConfig.defaults(),
                 PublishConfig.defaults(),
                 PAYLOAD_LIMIT_BYTES,
                 FRAME_LIMIT_BYTES,
@@ -117,6 +157,7 @@ public final class BareBroker implements AutoCloseable {
                 new BelievingAuthenticator(),
                 channels,
                 Commands.registerAll(new CommandRouter()),
+                0,
                 new ConnectionLimits(),
                 new RateLimits(1),
                 new ServiceSwitch(ServiceConfig.defaults(), channels),
@@ -131,7 +172,7 @@ public final class BareBroker implements AutoCloseable {
         @Override
         public void authenticate(String token, Consumer<Verdict> callback) {
             callback.accept(new Verdict.Accepted(
-                    new Identity(token, ORG, Rights.of(List.of("pub:*", "sub:*")), Long.MAX_VALUE)));
+                    new Identity(token, ORG, Rights.of(List.of("pub:*", "sub:*", "urgent")), Long.MAX_VALUE)));
         }
 
         @Override
@@ -145,6 +186,26 @@ public final class BareBroker implements AutoCloseable {
         while ((next = queue.poll()) != null) {
             next.run();
         }
+    }
+
+    /** Runs the first of what a shard has to do. @return whether there was something. */
+    public boolean runOneTask(int shard) {
+        Runnable next = tasks.get(shard).poll();
+        if (next == null) {
+            return false;
+        }
+        next.run();
+        return true;
+    }
+
+    /** A tenth of a second has passed for a shard. */
+    public void tick(int shard) {
+        shards[shard].tick();
+    }
+
+    /** What the shards have counted. */
+    public Metrics metrics() {
+        return metrics;
     }
 
     /** Until no shard has anything to do. */
@@ -161,12 +222,18 @@ public final class BareBroker implements AutoCloseable {
 
     /** A welcomed client whose socket is a shard's. */
     public Client client(int shard, String user, FrameSink sink) {
+        return client(shard, user, 0, sink);
+    }
+
+    /** The same, with feature bits. */
+    public Client client(int shard, String user, long features, FrameSink sink) {
         Client client = new Client(shard, sink);
         client.say(
                 FrameType.HELLO,
                 Hello.newBuilder()
                         .setMinVersion(1)
                         .setMaxVersion(1)
+                        .setFeatures(features)
                         .setToken(user)
                         .setDeviceId(user + "-phone")
                         .setPlatform(Platform.PLATFORM_CLI)
@@ -261,6 +328,16 @@ public final class BareBroker implements AutoCloseable {
         public void receiveAndRun(ByteBuf in) {
             receive(in);
             runTasks(shard);
+        }
+
+        /** Whether the broker has closed the connection. */
+        public boolean isClosed() {
+            return session.isClosed();
+        }
+
+        /** The socket takes more again. */
+        public void onWritable() {
+            session.onWritable();
         }
 
         @Override

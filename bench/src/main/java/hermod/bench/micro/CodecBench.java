@@ -10,6 +10,7 @@ import hermod.broker.topic.Deduplication;
 import hermod.broker.topic.HandleTable;
 import hermod.broker.topic.HomeTopics;
 import hermod.broker.topic.IncomingEvent;
+import hermod.broker.topic.ReplayBudget;
 import hermod.broker.topic.TopicConfig;
 import hermod.broker.topic.TopicLog;
 import hermod.broker.transport.Transport;
@@ -60,7 +61,8 @@ public class CodecBench {
     private static TopicLog log() {
         TopicConfig config = TopicConfig.defaults();
         ChunkPool chunks = new ChunkPool(Transport.allocator(), new ChunkTable(), config.chunkBytes());
-        HomeTopics topics = new HomeTopics(0, 1, config, new HandleTable(), chunks, new Deduplication(config));
+        HomeTopics topics = new HomeTopics(
+                0, 1, config, new HandleTable(), chunks, new ReplayBudget(config, 1), new Deduplication(config));
         Channels channels = new Channels(Map.of("chat", ChannelPolicy.defaults()));
         return Objects.requireNonNull(
                 topics.open("acme", TopicName.of("chat:room"), Objects.requireNonNull(channels.of("chat")), 0));

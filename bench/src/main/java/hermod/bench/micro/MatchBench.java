@@ -16,6 +16,7 @@ import hermod.broker.topic.ChunkTable;
 import hermod.broker.topic.Deduplication;
 import hermod.broker.topic.HandleTable;
 import hermod.broker.topic.HomeTopics;
+import hermod.broker.topic.ReplayBudget;
 import hermod.broker.topic.Subscriptions;
 import hermod.broker.topic.Topic;
 import hermod.broker.topic.TopicConfig;
@@ -63,6 +64,7 @@ public class MatchBench {
                     Transport.allocator(),
                     new ChunkTable(),
                     TopicConfig.defaults().chunkBytes()),
+            new ReplayBudget(TopicConfig.defaults(), 1),
             deduplication);
     private int[] handleOf = {};
     private int next;
@@ -91,7 +93,7 @@ public class MatchBench {
             handleOf[i] = log.topic().handle();
             // As many feeds as fan-out walks on one topic; one on each of the others.
             for (int feeds = i == 0 ? SUBSCRIBERS : 1; feeds > 0; feeds--) {
-                subscriptions.add(handleOf[i], new Feed(outbox, 0, Priority.NORMAL, feeds));
+                subscriptions.add(handleOf[i], new Feed(outbox, handleOf[i], 0, Priority.NORMAL, feeds, 1));
             }
         }
     }

@@ -45,7 +45,7 @@ public class OutboxBench {
 
     public OutboxBench() {
         for (int i = 0; i < RUNS; i++) {
-            feeds[i] = new Feed(outbox, 0, Priority.ofCode(i % Priority.COUNT), 0);
+            feeds[i] = new Feed(outbox, i + 1, 0, Priority.ofCode(i % Priority.COUNT), 0, 1);
         }
     }
 
@@ -86,7 +86,7 @@ public class OutboxBench {
     }
 
     private void offer(Feed feed, int from) {
-        if (outbox.offer(feed, chunk, from, from + RUN_BYTES, 1, Long.MAX_VALUE) != Outbox.Offer.QUEUED) {
+        if (outbox.offer(feed, feed.lane(), chunk, from, from + RUN_BYTES, 1, Long.MAX_VALUE) != Outbox.Offer.QUEUED) {
             throw new IllegalStateException("the outbox took no run");
         }
     }

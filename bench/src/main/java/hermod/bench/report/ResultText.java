@@ -1,11 +1,15 @@
 package hermod.bench.report;
 
 import hermod.bench.check.Verdict;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
 /** A result for people. Stateless, any thread. */
 public final class ResultText {
+    /** Below it a number is a ratio as likely as not, and its thousandths count. */
+    private static final double SMALL = 2;
+
     private ResultText() {}
 
     public static String of(RunResult result, Origin origin) {
@@ -50,7 +54,13 @@ public final class ResultText {
                         latency.p99(),
                         latency.p999(),
                         latency.max()));
-        result.extras().forEach((key, value) -> row(out, key, text(value)));
+        result.extras().forEach((key, value) -> {
+            if (value instanceof List<?> rows) {
+                rows.forEach(one -> row(out, key, text(one)));
+            } else {
+                row(out, key, text(value));
+            }
+        });
         row(out, "machine", origin.cores() + " cores, " + origin.os());
         row(out, "jdk", origin.jdk());
         row(out, "commit", origin.commit());
@@ -79,6 +89,6 @@ public final class ResultText {
     private static String number(double value) {
         return value == Math.rint(value)
                 ? String.format(Locale.ROOT, "%,.0f", value)
-                : String.format(Locale.ROOT, "%,.1f", value);
+                : String.format(Locale.ROOT, Math.abs(value) < SMALL ? "%.3f" : "%,.1f", value);
     }
 }

@@ -27,6 +27,7 @@ public final class RunContext implements AutoCloseable {
     private final String server;
     private final @Nullable String admin;
     private final IntFunction<String> tokenOf;
+    private final long brokerPid;
     private final @Nullable Path root;
     private final PrintStream err;
     private final Latency latency;
@@ -37,6 +38,7 @@ public final class RunContext implements AutoCloseable {
     /**
      * @param server HOST:PORT over TCP.
      * @param admin HOST:PORT of the operators' HTTP, if known.
+     * @param brokerPid process of the broker, 0 if it is not known.
      * @param tokenOf a token by client index; the empty string for none.
      * @param root of the source tree, if known; the fuzzer takes the protocol's test vectors from it.
      * @param err where progress is printed.
@@ -45,12 +47,14 @@ public final class RunContext implements AutoCloseable {
             ScenarioOptions options,
             String server,
             @Nullable String admin,
+            long brokerPid,
             IntFunction<String> tokenOf,
             @Nullable Path root,
             PrintStream err) {
         this.options = options;
         this.server = server;
         this.admin = admin;
+        this.brokerPid = brokerPid;
         this.tokenOf = tokenOf;
         this.root = root;
         this.err = err;
@@ -70,6 +74,11 @@ public final class RunContext implements AutoCloseable {
     @Nullable
     String admin() {
         return admin;
+    }
+
+    /** The broker's process, 0 if it is not ours. */
+    long brokerPid() {
+        return brokerPid;
     }
 
     String token(int client) {

@@ -4,6 +4,7 @@ import hermod.bench.check.Damage;
 import hermod.bench.load.BenchFailure;
 import hermod.bench.load.BenchFailure.Kind;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -19,6 +20,8 @@ import org.jspecify.annotations.Nullable;
  * @param inject fault put into one client's history.
  * @param sockets raw sockets of {@code fuzz}.
  * @param framesPerSecond frames that {@code fuzz} sends; 0 for as many as it can.
+ * @param stalled subscribers of {@code slow} that stop reading.
+ * @param pairs interleaved pairs of rounds of {@code slow}.
  */
 public record ScenarioOptions(
         @Nullable Integer seconds,
@@ -35,7 +38,10 @@ public record ScenarioOptions(
         long seed,
         @Nullable Integer sockets,
         @Nullable Integer framesPerSecond,
+        @Nullable Integer stalled,
+        @Nullable Integer pairs,
         @Nullable Path hlog) {
+    private static final List<String> OF_SLOW = List.of("--stalled", "--pairs");
 
     /** @throws BenchFailure naming the first option that is out of its range. */
     public ScenarioOptions {
@@ -47,6 +53,8 @@ public record ScenarioOptions(
         check("--events", events, 1, 100_000_000);
         check("--sockets", sockets, 1, 1_000);
         check("--frames-per-second", framesPerSecond, 0, 10_000_000);
+        check("--stalled", stalled, 1, 1_000);
+        check("--pairs", pairs, 1, 1_000);
         if (speed != null && !(speed > 0 && speed <= 1e9)) {
             throw new BenchFailure(Kind.USAGE, "--speed must be above 0 and at most 1000000000, got " + speed);
         }
@@ -73,7 +81,11 @@ public record ScenarioOptions(
 
     /** @throws BenchFailure if options were given that the scenario has no use for. */
     void refuse(String scenario, List<String> unused) {
-        for (String option : unused) {
+        List<String> all = new ArrayList<>(unused);
+        if (!scenario.equals("slow")) {
+            all.addAll(OF_SLOW);
+        }
+        for (String option : all) {
             if (isGiven(option)) {
                 throw new BenchFailure(Kind.USAGE, scenario + " has no use for " + option);
             }
@@ -94,6 +106,8 @@ public record ScenarioOptions(
             case "--inject" -> inject != null;
             case "--sockets" -> sockets != null;
             case "--frames-per-second" -> framesPerSecond != null;
+            case "--stalled" -> stalled != null;
+            case "--pairs" -> pairs != null;
             default -> throw new IllegalArgumentException(option);
         };
     }

@@ -12,6 +12,7 @@ import hermod.broker.topic.Deduplication;
 import hermod.broker.topic.HandleTable;
 import hermod.broker.topic.HomeTopics;
 import hermod.broker.topic.IncomingEvent;
+import hermod.broker.topic.ReplayBudget;
 import hermod.broker.topic.RunSink;
 import hermod.broker.topic.TopicConfig;
 import hermod.broker.topic.TopicLog;
@@ -58,7 +59,8 @@ public class ChunkReuseStress {
 
     public ChunkReuseStress() {
         ChunkPool chunks = new ChunkPool(Transport.allocator(), new ChunkTable(), CHUNK_BYTES);
-        home = new HomeTopics(0, 1, CONFIG, new HandleTable(), chunks, new Deduplication(CONFIG));
+        home = new HomeTopics(
+                0, 1, CONFIG, new HandleTable(), chunks, new ReplayBudget(CONFIG, 1), new Deduplication(CONFIG));
         log = Objects.requireNonNull(home.open("acme", NAME, Objects.requireNonNull(CHANNELS.of("chat")), 0));
         event.source = new byte[] {'u'};
         append(1);

@@ -10,6 +10,7 @@ import hermod.broker.topic.ChunkTable;
 import hermod.broker.topic.Deduplication;
 import hermod.broker.topic.HandleTable;
 import hermod.broker.topic.HomeTopics;
+import hermod.broker.topic.ReplayBudget;
 import hermod.broker.topic.Topic;
 import hermod.broker.topic.TopicConfig;
 import hermod.broker.topic.TopicLog;
@@ -48,7 +49,8 @@ public class HandleTableStress {
     private HomeTopics home(int shard) {
         TopicConfig config = TopicConfig.defaults();
         ChunkPool chunks = new ChunkPool(Transport.allocator(), new ChunkTable(), config.chunkBytes());
-        return new HomeTopics(shard, 2, config, handles, chunks, new Deduplication(config));
+        return new HomeTopics(
+                shard, 2, config, handles, chunks, new ReplayBudget(config, 1), new Deduplication(config));
     }
 
     private int open(int shard) {

@@ -16,7 +16,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -38,6 +37,7 @@ import org.slf4j.LoggerFactory;
  *
  *  POST /api/v1/service?kill=&reason=&confirm-safety=, ?lift=, ?rollout-percent=
  *  POST /api/v1/drain?delay-ms=&endpoint=A,B
+ *  POST /api/v1/subscriptions     replaces those of a user; the body is {"org", "user", "topics": [{"topic", "filter"}], "keepOthers"}
  * </pre>
  *
  * <p>It has no login, so it must not answer a web page: a Host that is not a loopback name is refused, which ends DNS rebinding, and no answer carries a
@@ -60,11 +60,22 @@ public final class AdminApi implements AutoCloseable {
     private static final Pattern LOOPBACK =
             Pattern.compile("(127\\.0\\.0\\.1|localhost|\\[::1])(:[0-9]{1,5})?", Pattern.CASE_INSENSITIVE);
     private static final String JSON = "application/json; charset=utf-8";
+    private static final String TEXT = "text/plain; charset=utf-8";
+
     /** What makes a POST an operator's. */
     static final String OPERATOR_HEADER = "Hermod-Operator";
 
-    private static final Set<String> CHANGED_BY_POST = Set.of("/api/v1/service", "/api/v1/drain");
-    private static final String TEXT = "text/plain; charset=utf-8";
+    private static final String SERVICE = "/api/v1/service";
+    private static final String DRAIN = "/api/v1/drain";
+    private static final String SUBSCRIPTIONS = "/api/v1/subscriptions";
+
+    /** Where more than reading is possible; everything else answers GET. */
+    private static final Map<String, List<String>> METHODS = Map.of(
+            SERVICE, List.of("GET", "POST"),
+            DRAIN, List.of("GET", "POST"),
+            SUBSCRIPTIONS, List.of("POST"));
+
+    private static final int BODY_BYTES_MAX = 64 * 1024;
 
     private record Answer(int status, String contentType, byte[] body) {}
 
@@ -157,7 +168,7 @@ public final class AdminApi implements AutoCloseable {
         }
     }
 
-    private Answer answer(HttpExchange exchange) {
+    private Answer answer(HttpExchange exchange) throws IOException {
         List<String> hosts = exchange.getRequestHeaders().get("Host");
         if (hosts == null
                 || hosts.size() != 1
@@ -165,17 +176,17 @@ public final class AdminApi implements AutoCloseable {
             return error(403, "The Host header must name a loopback address.");
         }
         String path = String.valueOf(exchange.getRequestURI().getPath());
-        boolean isPost = exchange.getRequestMethod().equals("POST") && CHANGED_BY_POST.contains(path);
-        if (!isPost && !exchange.getRequestMethod().equals("GET")) {
-            exchange.getResponseHeaders().set("Allow", CHANGED_BY_POST.contains(path) ? "GET, POST" : "GET");
-            return error(405, "Only GET is answered here.");
+        List<String> methods = METHODS.getOrDefault(path, List.of("GET"));
+        if (!methods.contains(exchange.getRequestMethod())) {
+            exchange.getResponseHeaders().set("Allow", String.join(", ", methods));
+            return error(405, "Only " + String.join(" and ", methods) + " is answered here.");
         }
         String query = exchange.getRequestURI().getRawQuery();
         if (query != null && query.length() > QUERY_CHARS_MAX) {
             return error(400, "The query is longer than " + QUERY_CHARS_MAX + " characters.");
         }
-        if (isPost) {
-            return changed(exchange, path, query == null ? "" : query);
+        if (exchange.getRequestMethod().equals("POST")) {
+            return change(exchange, path, query == null ? "" : query);
         }
         return switch (path) {
             case "/" ->
@@ -196,25 +207,35 @@ public final class AdminApi implements AutoCloseable {
                 List<ConnectionStats> rows = view.connections();
                 yield new Answer(200, JSON, StatsJson.connections(stats.connections(), bounded(rows)));
             }
-            case "/api/v1/service" -> new Answer(200, JSON, StatsJson.service(controls.service()));
-            case "/api/v1/drain" -> new Answer(200, JSON, StatsJson.drain(controls.drainProgress()));
+            case SERVICE -> new Answer(200, JSON, StatsJson.service(controls.service()));
+            case DRAIN -> new Answer(200, JSON, StatsJson.drain(controls.drainProgress()));
             default -> error(404, "There is nothing here.");
         };
     }
 
-    private Answer changed(HttpExchange exchange, String path, String query) {
+    private Answer change(HttpExchange exchange, String path, String query) throws IOException {
         if (!exchange.getRequestHeaders().containsKey(OPERATOR_HEADER)
                 || exchange.getRequestHeaders().containsKey("Origin")) {
             return error(403, "A change needs the header " + OPERATOR_HEADER + ", and no page may ask for it.");
+        }
+        byte[] body = exchange.getRequestBody().readNBytes(BODY_BYTES_MAX + 1);
+        if (body.length > BODY_BYTES_MAX) {
+            return error(413, "The body is longer than " + BODY_BYTES_MAX + " bytes.");
         }
         Map<String, String> parameters = parameters(query);
         if (parameters == null) {
             return error(400, "The query is malformed.");
         }
         try {
-            return path.equals("/api/v1/drain")
-                    ? new Answer(200, JSON, StatsJson.drain(drain(parameters)))
-                    : new Answer(200, JSON, StatsJson.service(switched(parameters)));
+            return new Answer(
+                    200,
+                    JSON,
+                    switch (path) {
+                        case SERVICE -> StatsJson.service(switchService(parameters));
+                        case DRAIN -> StatsJson.drain(drain(parameters));
+                        default ->
+                            StatsJson.subscriptions(controls.replaceSubscriptions(SubscriptionsOrder.parse(body)));
+                    });
         } catch (NumberFormatException noNumber) {
             return error(400, "A number is expected: " + noNumber.getMessage());
         } catch (IllegalArgumentException refused) {
@@ -222,7 +243,7 @@ public final class AdminApi implements AutoCloseable {
         }
     }
 
-    private ServiceState switched(Map<String, String> parameters) {
+    private ServiceState switchService(Map<String, String> parameters) {
         String kill = parameters.get("kill");
         String lift = parameters.get("lift");
         String percent = parameters.get("rollout-percent");

@@ -28,6 +28,7 @@ import picocli.CommandLine.Spec;
         subcommands = {
             StatsCommand.class,
             ConnectionsCommand.class,
+            SubscriptionsCommand.class,
             TokenCommand.class,
             PubCommand.class,
             SubCommand.class,

@@ -24,21 +24,32 @@ final class AdminClient {
      * @throws CliException NO_BROKER if nothing answers, FAILED if something else does than a broker.
      */
     byte[] get(String path) {
-        return ask("GET", path, "");
+        return ask("GET", path, "", new byte[0]);
     }
 
-    /** Asks for a change; otherwise as {@link #get}. */
+    /** Asks for a change that its path tells in full; otherwise as {@link #get}. */
     byte[] post(String path) {
-        return ask("POST", path, AdminApi.OPERATOR_HEADER + ": cli\r\nContent-Length: 0\r\n");
+        return post(path, "", new byte[0]);
     }
 
-    private byte[] ask(String method, String path, String headers) {
+    /** Asks for a change that its body tells; otherwise as {@link #get}. */
+    byte[] post(String path, byte[] json) {
+        return post(path, "Content-Type: application/json\r\n", json);
+    }
+
+    private byte[] post(String path, String headers, byte[] sent) {
+        String lines = AdminApi.OPERATOR_HEADER + ": cli\r\n" + headers + "Content-Length: " + sent.length + "\r\n";
+        return ask("POST", path, lines, sent);
+    }
+
+    private byte[] ask(String method, String path, String headers, byte[] sent) {
         try (Socket socket = new Socket()) {
             socket.connect(new InetSocketAddress(address.connectHost(), address.port()), CONNECT_TIMEOUT_MS);
             socket.setSoTimeout(READ_TIMEOUT_MS);
             String request = method + " " + path + " HTTP/1.1\r\nHost: " + address + "\r\n" + headers
                     + "Connection: close\r\n\r\n";
             socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
+            socket.getOutputStream().write(sent);
             return body(socket.getInputStream());
         } catch (IOException | IllegalArgumentException unreachable) {
             throw new CliException(

@@ -22,6 +22,13 @@ public interface OperatorControls {
     ServiceState rollout(int percent);
 
     /**
+     * Replaces the subscriptions of all connections of a user; the switch is one step on each. Waits a moment for the connections' answers.
+     *
+     * @return what became of it, connection by connection; empty where the user has none.
+     */
+    List<SubscriptionsOutcome> replaceSubscriptions(SubscriptionsOrder order);
+
+    /**
      * Begins to stop the broker in order, and returns at once; where it has begun already, nothing changes.
      *
      * @param delayMs as {@code service.drain-delay-ms}, 0 for what is configured.

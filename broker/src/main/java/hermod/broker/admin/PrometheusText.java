@@ -47,10 +47,27 @@ final class PrometheusText {
         counter(channels, "refused", "Events refused.", ChannelStats::refused);
         counter(channels, "expired", "Events whose time to live had passed.", ChannelStats::expired);
         counter(channels, "clamped", "Events whose priority was lowered.", ChannelStats::clamped);
+        counter(
+                channels,
+                "filtered",
+                "Events not sent to a subscriber whose filter does not match.",
+                ChannelStats::filtered);
+        counter(
+                channels,
+                "conflated",
+                "Events not delivered because a newer one of the same key was.",
+                ChannelStats::conflated);
         latencies(channels);
         head("hermod_channel_goal_p95_seconds", "gauge", "Goal for the 95th percentile from publish to handler.");
         for (ChannelStats one : channels) {
             sample("hermod_channel_goal_p95_seconds", one, "", one.goalP95Us() / US_PER_SECOND);
+        }
+        head(
+                "hermod_channel_batch_window_seconds",
+                "gauge",
+                "The channel's batching window now; 0 while none is open.");
+        for (ChannelStats one : channels) {
+            sample("hermod_channel_batch_window_seconds", one, "", one.batchWindowUs() / US_PER_SECOND);
         }
         head(
                 "hermod_channel_runs_in_memory",

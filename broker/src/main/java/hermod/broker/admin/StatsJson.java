@@ -73,6 +73,35 @@ final class StatsJson {
         return bytes.toByteArray();
     }
 
+    static byte[] subscriptions(List<SubscriptionsOutcome> outcomes) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (JsonGenerator out = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
+            out.writeStartObject();
+            out.writeName("connections").writeStartArray();
+            for (SubscriptionsOutcome each : outcomes) {
+                out.writeStartObject();
+                out.writeStringProperty("id", each.connection());
+                out.writeStringProperty("device", each.device());
+                out.writeBooleanProperty("replaced", each.isReplaced());
+                out.writeNumberProperty("granted", each.granted());
+                out.writeNumberProperty("removed", each.removed());
+                out.writeName("refused").writeStartArray();
+                for (SubscriptionsOutcome.Refusal refusal : each.refused()) {
+                    out.writeStartObject();
+                    out.writeStringProperty("topic", refusal.topic());
+                    out.writeNumberProperty("code", refusal.code());
+                    out.writeStringProperty("message", refusal.sentence());
+                    out.writeEndObject();
+                }
+                out.writeEndArray();
+                out.writeEndObject();
+            }
+            out.writeEndArray();
+            out.writeEndObject();
+        }
+        return bytes.toByteArray();
+    }
+
     /** An object of one text. */
     static byte[] message(String key, String text) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
@@ -131,6 +160,9 @@ final class StatsJson {
         out.writeNumberProperty("refused", one.refused());
         out.writeNumberProperty("expired", one.expired());
         out.writeNumberProperty("clamped", one.clamped());
+        out.writeNumberProperty("filtered", one.filtered());
+        out.writeNumberProperty("conflated", one.conflated());
+        out.writeNumberProperty("batchWindowUs", one.batchWindowUs());
         out.writeName("latencyUs").writeStartObject();
         latency(out, "publishToBroker", one.publishToBroker());
         latency(out, "inBroker", one.inBroker());
@@ -180,6 +212,9 @@ final class StatsJson {
         out.writeName("subscriptions").writeStartArray();
         one.subscriptions().forEach(out::writeString);
         out.writeEndArray();
+        out.writeName("filters").writeStartObject();
+        one.filters().forEach(out::writeStringProperty);
+        out.writeEndObject();
         out.writeNumberProperty("delivered", one.delivered());
         out.writeNumberProperty("published", one.published());
         out.writeNumberProperty("outboxBytes", one.outboxBytes());

@@ -1,18 +1,25 @@
 package hermod.broker.dispatch;
 
+import hermod.broker.filter.FeedFilter;
 import hermod.broker.metrics.Counter;
 import hermod.broker.metrics.ShardMetrics;
+import hermod.broker.outbox.Feed;
 import hermod.broker.outbox.FlushList;
 import hermod.broker.shard.RingHandler;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
 import hermod.broker.shard.Shard;
+import hermod.broker.topic.BatchTakers;
+import hermod.broker.topic.BatchWindows;
+import hermod.broker.topic.BatchingConfig;
 import hermod.broker.topic.Channels;
 import hermod.broker.topic.ChunkPool;
 import hermod.broker.topic.ChunkTable;
 import hermod.broker.topic.Deduplication;
 import hermod.broker.topic.HandleTable;
 import hermod.broker.topic.HomeTopics;
+import hermod.broker.topic.ReplayBudget;
+import hermod.broker.topic.RunCompressor;
 import hermod.broker.topic.Subscriptions;
 import hermod.broker.topic.Topic;
 import hermod.broker.topic.TopicConfig;
@@ -49,14 +56,19 @@ public final class Dispatch implements RingHandler {
         final Channels channels;
         final ByteBufAllocator allocator;
         final TopicConfig topicConfig;
+        final BatchingConfig batching;
+        final BatchTakers batchTakers;
         final int payloadLimitBytes;
+        final int progressIntervalMs;
 
         public Ground(
                 Shard[] shards,
                 Channels channels,
                 ByteBufAllocator allocator,
                 TopicConfig topicConfig,
-                int payloadLimitBytes) {
+                BatchingConfig batching,
+                int payloadLimitBytes,
+                int progressIntervalMs) {
             this.shards = Arrays.copyOf(shards, shards.length);
             this.dispatches = new Dispatch[shards.length];
             this.chunks = new ChunkTable[shards.length];
@@ -64,7 +76,10 @@ public final class Dispatch implements RingHandler {
             this.channels = channels;
             this.allocator = allocator;
             this.topicConfig = topicConfig;
+            this.batching = batching;
+            this.batchTakers = new BatchTakers(channels.all().size());
             this.payloadLimitBytes = payloadLimitBytes;
+            this.progressIntervalMs = progressIntervalMs;
         }
     }
 
@@ -74,10 +89,14 @@ public final class Dispatch implements RingHandler {
     private final HomeTopics topics;
     private final ChunkPool chunkPool;
     private final Deduplication deduplication;
-    private final Subscriptions subscriptions = new Subscriptions();
+    private final ReplayBudget replay;
+    private final Subscriptions subscriptions;
+    private final BatchWindows windows;
+    private final RunCompressor compressor;
     private final FlushList flushes = new FlushList();
     private final Outgoing[] outgoing;
     private final TopicDispatcher dispatcher;
+    private final ProgressList progress;
     private final Fanout fanout;
     private final Publisher publisher;
     private final Long2ObjectHashMap<Party> parties = new Long2ObjectHashMap<>();
@@ -87,6 +106,7 @@ public final class Dispatch implements RingHandler {
     private final Set<String> loggedDefects = new HashSet<>();
     private Runnable onTick = () -> {};
     private long producersForgotten;
+    private long windowsShortened;
 
     public Dispatch(Ground ground, int index, ShardMetrics metrics) {
         this.ground = ground;
@@ -95,13 +115,19 @@ public final class Dispatch implements RingHandler {
         ground.dispatches[index] = this;
         chunkPool = new ChunkPool(ground.allocator, ground.chunks[index], ground.topicConfig.chunkBytes());
         deduplication = new Deduplication(ground.topicConfig);
+        replay = new ReplayBudget(ground.topicConfig, ground.shards.length);
         topics = new HomeTopics(
-                index, ground.shards.length, ground.topicConfig, ground.handles, chunkPool, deduplication);
+                index, ground.shards.length, ground.topicConfig, ground.handles, chunkPool, replay, deduplication);
+        subscriptions = new Subscriptions(ground.batchTakers);
+        windows = new BatchWindows(ground.batching, ground.channels.all().size(), metrics, shard::wakeAt);
+        compressor = new RunCompressor(chunkPool, shard.clock(), metrics, ground.batching, ground.batchTakers);
         outgoing = new Outgoing[ground.shards.length];
         Arrays.setAll(outgoing, to -> new Outgoing(ground.shards[to], metrics));
-        dispatcher =
-                new TopicDispatcher(shard, topics, deduplication, ground.channels, metrics, outgoing, this::onOverrun);
-        fanout = new Fanout(shard.clock(), metrics, subscriptions, ground.chunks, flushes);
+        dispatcher = new TopicDispatcher(
+                shard, topics, deduplication, ground.channels, windows, compressor, metrics, outgoing);
+        progress = new ProgressList(shard.clock(), flushes, ground.allocator, ground.progressIntervalMs);
+        fanout = new Fanout(
+                shard.clock(), metrics, subscriptions, ground.chunks, flushes, new Selection(metrics, progress));
         publisher = new Publisher(shard, metrics, dispatcher, outgoing, this, ground.payloadLimitBytes);
     }
 
@@ -123,6 +149,14 @@ public final class Dispatch implements RingHandler {
 
     public Subscriptions subscriptions() {
         return subscriptions;
+    }
+
+    /** Notes that a feed's filter was set or replaced. */
+    public void noteFilter(Feed feed) {
+        FeedFilter filter = feed.filter();
+        if (filter != null) {
+            progress.note(feed, filter);
+        }
     }
 
     /** Called on the shard's tick. */
@@ -184,12 +218,40 @@ public final class Dispatch implements RingHandler {
                 case RingRecords.HOLD -> dispatcher.onHold(in, at);
                 case RingRecords.HELD -> onHeld(in, at);
                 case RingRecords.LET_GO -> dispatcher.onLetGo(in, at);
+                case RingRecords.LAGGED -> fanout.onLagged(in, at);
+                case RingRecords.READ -> dispatcher.onRead(in, at);
+                case RingRecords.READ_BEGIN -> fanout.onReadBegin(reader(in, at, at + 8), in, at);
+                case RingRecords.PIECE -> fanout.onPiece(reader(in, at + RingRecords.RUN_BYTES, at), in, at);
+                case RingRecords.READ_END -> fanout.onReadEnd(reader(in, at, at + 8), in, at);
                 default -> throw new IllegalStateException("unknown record: type=" + recordType);
             }
         } catch (RuntimeException | AssertionError | OutOfMemoryError defect) {
             // Netty throws OutOfMemoryError itself when direct memory is used up; the JVM's own ends the process.
             onDefect(defect);
         }
+    }
+
+    /** The subscription that asked for what is read; null when it is over. */
+    private @Nullable Feed reader(ByteBuf in, int partyAt, int handleAt) {
+        Party party = parties.get(in.getLongLE(partyAt));
+        return party == null ? null : party.feed(in.getIntLE(handleAt));
+    }
+
+    /**
+     * Asks the topic's home for what it keeps from {@link Feed#nextOffset} on; the feed's outbox gets the answer.
+     *
+     * @param bytes at most, unless a single event is larger.
+     */
+    public void read(Party party, Topic topic, Feed feed, int bytes) {
+        scratch.clear()
+                .writeLongLE(party.key())
+                .writeIntLE(topic.handle())
+                .writeShortLE(shard.index())
+                .writeShortLE(feed.mayBeConflated() ? 1 : 0)
+                .writeLongLE(feed.nextOffset())
+                .writeIntLE(bytes)
+                .writeIntLE(feed.readNumber());
+        outgoing[topic.homeShard()].sendSurely(topic.channel().policy().lane(), RingRecords.READ, scratch);
     }
 
     private void onHeld(ByteBuf in, int at) {
@@ -204,7 +266,11 @@ public final class Dispatch implements RingHandler {
             return;
         }
         party.onHeld(
-                in.getIntLE(at + 8), topic, in.getLongLE(at + 16), topic == null ? ErrorCode.TOO_MANY_TOPICS : null);
+                in.getIntLE(at + 8),
+                topic,
+                in.getLongLE(at + 16),
+                in.getLongLE(at + 28),
+                topic == null ? ErrorCode.TOO_MANY_TOPICS : null);
     }
 
     private void onOutcomes(ByteBuf in, int at) {
@@ -265,7 +331,7 @@ public final class Dispatch implements RingHandler {
     @Override
     public void onTurnEnd() {
         try {
-            fanout.reportFull();
+            fanout.reportLoss();
             flushes.flushAll();
             // Subscribers first, then those who published to them: on other shards, then on this one.
             for (Outgoing each : outgoing) {
@@ -291,12 +357,27 @@ public final class Dispatch implements RingHandler {
     }
 
     @Override
+    public void onTimer() {
+        try {
+            dispatcher.onTime(shard.clock().nowNs());
+        } catch (RuntimeException | AssertionError | OutOfMemoryError defect) {
+            onDefect(defect);
+        }
+    }
+
+    @Override
     public void onTick() {
         try {
+            // The timer does it; but nothing may wait for ever where it failed once.
+            dispatcher.onTime(shard.clock().nowNs());
+            windows.onTick(shard.clock().nowNs());
             chunkPool.trim();
             topics.forgetIdle(shard.clock().nowNs());
             metrics.add(Counter.PRODUCERS_FORGOTTEN, deduplication.forgottenCount() - producersForgotten);
             producersForgotten = deduplication.forgottenCount();
+            metrics.add(Counter.WINDOWS_SHORTENED, replay.shortenedCount() - windowsShortened);
+            windowsShortened = replay.shortenedCount();
+            progress.onTick();
             onTick.run();
         } catch (RuntimeException | AssertionError | OutOfMemoryError defect) {
             onDefect(defect);
@@ -310,20 +391,6 @@ public final class Dispatch implements RingHandler {
         String cause = defect.getClass().getName() + (trace.length > 0 ? " at " + trace[0] : "");
         if (loggedDefects.size() < DEFECTS_LOGGED_MAX && loggedDefects.add(cause)) {
             LOG.error("defect on a shard, logged once per cause: shard={}", shard.index(), defect);
-        }
-    }
-
-    private void onOverrun(int toShard, int handle) {
-        Dispatch there = ground.dispatches[toShard];
-        there.shard.execute(() -> there.closeLagging(handle));
-    }
-
-    private void closeLagging(int handle) {
-        Subscriptions.Subscribers subscribers = subscriptions.of(handle);
-        for (int i = subscribers == null ? 0 : subscribers.count(); i > 0; i--) {
-            if (subscribers != null && i <= subscribers.count()) {
-                subscribers.at(i - 1).outbox().owner().onLagged();
-            }
         }
     }
 
@@ -342,20 +409,27 @@ public final class Dispatch implements RingHandler {
         return ground.handles.of(handle);
     }
 
-    /** Whether nothing is on its way through this shard: nothing in its rings, nothing that waits for another's, no event that was taken and not handed on. */
+    /** Hands over what waits in batching windows and writes it: the broker is stopping, and its subscribers are still there. */
+    public void endBatches() {
+        dispatcher.endBatches();
+        shard.turnNow();
+    }
+
+    /** Whether nothing is on its way through this shard: nothing in its rings, nothing that waits for another's, no event that was taken and not handed on, no batching window open. */
     public boolean isQuiet() {
         for (Outgoing each : outgoing) {
             if (!each.isEmpty()) {
                 return false;
             }
         }
-        return shard.rings().isEmpty() && !dispatcher.hasQueued() && withOutcomes.isEmpty();
+        return shard.rings().isEmpty() && !dispatcher.hasQueued() && !windows.isOpen() && withOutcomes.isEmpty();
     }
 
     /** Gives all memory back; the last thing on the shard. */
     public void close() {
         // Runs on their way hold references.
         shard.turnNow();
+        compressor.close();
         topics.close();
     }
 }

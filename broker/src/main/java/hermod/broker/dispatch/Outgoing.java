@@ -20,8 +20,11 @@ import java.util.List;
  */
 @RunsOn(Owner.SHARD)
 final class Outgoing {
-    /** Records of events that may wait for one lane of one shard. */
+    /** Records of outcomes that may wait for one lane of one shard. */
     static final int WAITING_COUNT_MAX = 65_536;
+
+    /** Runs that may: fewer, because each keeps a chunk in memory, and what is not sent is read from the replay window later. */
+    static final int WAITING_RUNS_MAX = 1_024;
 
     private record Waiting(int recordType, ByteBuf record) {}
 
@@ -50,7 +53,16 @@ final class Outgoing {
         if (trySend(lane, recordType, record)) {
             return true;
         }
-        if (waiting.get(lane.code()).size() >= WAITING_COUNT_MAX) {
+        return letWait(lane, recordType, record, WAITING_COUNT_MAX);
+    }
+
+    /** As {@link #send}, for a run. */
+    boolean sendRun(Priority lane, ByteBuf record) {
+        return trySend(lane, RingRecords.RUN, record) || letWait(lane, RingRecords.RUN, record, WAITING_RUNS_MAX);
+    }
+
+    private boolean letWait(Priority lane, int recordType, ByteBuf record, int countMax) {
+        if (waiting.get(lane.code()).size() >= countMax) {
             return false;
         }
         letWait(lane, recordType, record);

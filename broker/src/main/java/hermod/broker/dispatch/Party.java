@@ -1,5 +1,6 @@
 package hermod.broker.dispatch;
 
+import hermod.broker.outbox.Feed;
 import hermod.broker.topic.Topic;
 import hermod.protocol.ErrorCode;
 import hermod.protocol.frame.PublishedWriter;
@@ -44,6 +45,12 @@ public interface Party {
      *
      * @param topic null where it was refused with {@code refusal}.
      * @param nextOffset every event from this offset on will be handed to it, if it holds the topic as a subscriber.
+     * @param firstAvailable the first offset that can still be read; {@code nextOffset} when none can.
      */
-    void onHeld(int correlation, @Nullable Topic topic, long nextOffset, @Nullable ErrorCode refusal);
+    void onHeld(
+            int correlation, @Nullable Topic topic, long nextOffset, long firstAvailable, @Nullable ErrorCode refusal);
+
+    /** Its subscription to a topic; null when it has none. */
+    @Nullable
+    Feed feed(int handle);
 }

@@ -6,13 +6,17 @@ import hermod.broker.metrics.ShardMetrics;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
 import hermod.broker.shard.Shard;
+import hermod.broker.topic.BatchWindows;
 import hermod.broker.topic.BufferView;
 import hermod.broker.topic.Channel;
 import hermod.broker.topic.Channels;
 import hermod.broker.topic.Chunk;
+import hermod.broker.topic.Conflation;
 import hermod.broker.topic.Deduplication;
 import hermod.broker.topic.HomeTopics;
 import hermod.broker.topic.IncomingEvent;
+import hermod.broker.topic.PieceSink;
+import hermod.broker.topic.RunCompressor;
 import hermod.broker.topic.RunSink;
 import hermod.broker.topic.TopicLog;
 import hermod.protocol.ErrorCode;
@@ -33,18 +37,26 @@ import org.jspecify.annotations.Nullable;
  * <p>From {@link Publisher}, directly on the same shard or through {@code shard.PriorityRings}; on to {@link Fanout}, always through the rings. Also says who holds a topic.
  */
 @RunsOn(Owner.SHARD)
-final class TopicDispatcher implements RunSink {
+final class TopicDispatcher implements RunSink, PieceSink {
+    /** Keys of one conflated reading; a few hundred KiB of memory, taken with the first. */
+    private static final int CONFLATION_KEYS_MAX = 4_096;
+
     private final Shard shard;
     private final HomeTopics topics;
     private final Deduplication deduplication;
     private final Channels channels;
+    private final BatchWindows windows;
+    private final RunCompressor compressor;
     private final ShardMetrics metrics;
     private final Outgoing[] outgoing;
-    private final OverrunListener overruns;
     private final ArrayList<TopicLog> queued = new ArrayList<>();
     private final IncomingEvent event = new IncomingEvent();
     private final PublishedWriter remoteOutcomes = new PublishedWriter();
+    private @Nullable Conflation conflation;
     private final ByteBuf scratch = Unpooled.buffer(4096);
+
+    /** Beside {@link #scratch}, which a run still needs. */
+    private final ByteBuf markRecord = Unpooled.buffer(RingRecords.LAGGED_BYTES);
 
     /** Of what {@link #remoteOutcomes} tells. */
     private int answeredEvents;
@@ -57,26 +69,30 @@ final class TopicDispatcher implements RunSink {
     /** Filled for each batch of another shard: the event's own array may be a local session's, lent by {@link Publisher}. */
     private byte[] remoteSource = new byte[0];
 
-    /** Told when a shard's queue is past its bound and a topic's subscribers there have missed events. */
-    interface OverrunListener {
-        void onOverrun(int shard, int handle);
-    }
+    /** For whom is being read: the READ's shard, party and number. */
+    private int readerShard;
+
+    private long reader;
+    private int readNumber;
+    private @Nullable TopicLog readLog;
 
     TopicDispatcher(
             Shard shard,
             HomeTopics topics,
             Deduplication deduplication,
             Channels channels,
+            BatchWindows windows,
+            RunCompressor compressor,
             ShardMetrics metrics,
-            Outgoing[] outgoing,
-            OverrunListener overruns) {
+            Outgoing[] outgoing) {
         this.shard = shard;
         this.topics = topics;
         this.deduplication = deduplication;
         this.channels = channels;
+        this.windows = windows;
+        this.compressor = compressor;
         this.metrics = metrics;
         this.outgoing = outgoing;
-        this.overruns = overruns;
     }
 
     /** The shard's one instance, to be filled by whoever calls {@link #accept} next. */
@@ -129,9 +145,29 @@ final class TopicDispatcher implements RunSink {
             metrics.add(channel, ChannelCounter.CLAMPED, 1);
             outcomes.clamped(requestId, handle, incoming.priority, offset);
         }
+        if (!windows.waits(
+                log, incoming.priority, incoming.entryBytes, shard.clock().nowNs())) {
+            queue(log);
+        }
+    }
+
+    private void queue(TopicLog log) {
         if (log.queueForHandOver()) {
             queued.add(log);
         }
+    }
+
+    /** Queues the topics whose batching windows have ended, and asks for a turn if there are any. */
+    void onTime(long nowNs) {
+        windows.expire(nowNs, this::queue);
+        if (hasQueued()) {
+            shard.requestTurn();
+        }
+    }
+
+    /** Queues all topics that wait. */
+    void endBatches() {
+        windows.endAll(shard.clock().nowNs(), this::queue);
     }
 
     /** A batch of events from another shard's publisher. */
@@ -241,15 +277,18 @@ final class TopicDispatcher implements RunSink {
         TopicLog log = topics.open(org, name, channel, shard.clock().nowNs());
         Priority lane = channel.policy().lane();
         if (log == null) {
-            RingRecords.writeHeld(scratch, party, correlation, 0, 0, ErrorCode.TOO_MANY_TOPICS.code(), asSubscriber);
+            RingRecords.writeHeld(scratch, party, correlation, 0, 0, ErrorCode.TOO_MANY_TOPICS.code(), asSubscriber, 0);
             outgoing[fromShard].sendSurely(lane, RingRecords.HELD, scratch);
             return;
         }
         // What was published before belongs to those who held the topic before: the answer's offset must fall on a
         // run's border.
         log.handOver(this);
-        RingRecords.writeHeld(scratch, party, correlation, log.topic().handle(), log.nextOffset(), 0, asSubscriber);
+        RingRecords.writeHeld(
+                scratch, party, correlation, log.handle(), log.nextOffset(), 0, asSubscriber, log.firstAvailable());
         log.hold(fromShard, asSubscriber);
+        // An earlier mark is not for this subscriber.
+        log.unmarkLagging(fromShard);
         outgoing[fromShard].sendSurely(lane, RingRecords.HELD, scratch);
     }
 
@@ -282,32 +321,157 @@ final class TopicDispatcher implements RunSink {
         return !queued.isEmpty();
     }
 
+    /** A subscriber on a shard has fallen behind and reads on from the window. */
+    void onRead(ByteBuf in, int at) {
+        reader = in.getLongLE(at);
+        int handle = in.getIntLE(at + 8);
+        readerShard = in.getUnsignedShortLE(at + 12);
+        long from = in.getLongLE(at + 16);
+        int bytesMax = in.getIntLE(at + 24);
+        readNumber = in.getIntLE(at + 28);
+        boolean mayBeConflated = in.getShortLE(at + 14) != 0;
+        TopicLog log = topics.of(handle);
+        if (log == null) {
+            // Let go meanwhile, and forgotten: nobody waits for the answer.
+            return;
+        }
+        boolean isConflated = mayBeConflated && log.topic().channel().policy().conflates();
+        metrics.add(Counter.WINDOW_READS, 1);
+        // Behind the answer only what was not read may follow.
+        log.handOver(this);
+        // The shard has heard of the mark; what it misses from now on needs another.
+        log.unmarkLagging(readerShard);
+        readLog = log;
+        RingRecords.writeReadEdge(scratch, reader, handle, readNumber, log.firstAvailable(), false);
+        outgoing[readerShard].sendSurely(log.lane(), RingRecords.READ_BEGIN, scratch);
+        long next = isConflated ? readConflated(log, from, bytesMax) : log.read(from, bytesMax, this);
+        RingRecords.writeReadEdge(scratch, reader, handle, readNumber, next, next == log.nextOffset());
+        outgoing[readerShard].sendSurely(log.lane(), RingRecords.READ_END, scratch);
+        readLog = null;
+    }
+
+    private long readConflated(TopicLog log, long from, int bytesMax) {
+        Conflation pass = conflation;
+        if (pass == null) {
+            pass = new Conflation(CONFLATION_KEYS_MAX);
+            conflation = pass;
+        }
+        long next = log.readConflated(from, bytesMax, pass, this);
+        metrics.add(log.channel(), ChannelCounter.CONFLATED, log.conflatedCount());
+        return next;
+    }
+
+    @Override
+    public void onPiece(
+            Chunk chunk,
+            int from,
+            int to,
+            long firstOffset,
+            int count,
+            Priority priority,
+            long expiresAtUs,
+            boolean hasExclusions) {
+        TopicLog log = readLog;
+        if (log == null) {
+            throw new IllegalStateException("a piece that nobody asked for");
+        }
+        writeRun(log, chunk, from, to, count, firstOffset, priority, expiresAtUs, hasExclusions, 0);
+        scratch.writeLongLE(reader).writeIntLE(readNumber).writeIntLE(0);
+        // Never lost: there is one read at a time for a subscription, of bounded size.
+        chunk.memory().retain();
+        outgoing[readerShard].sendSurely(log.lane(), RingRecords.PIECE, scratch);
+    }
+
     @Override
     public void onRun(TopicLog log, Chunk chunk, TopicLog.Run run) {
         // Here and not with each event: a run is all that was accepted since the last.
         metrics.add(log.channel(), ChannelCounter.PUBLISHED, run.count());
-        scratch.clear()
-                .writeIntLE(log.handle())
-                .writeShortLE(shard.index())
-                .writeByte(run.hasExclusions() ? 1 : 0)
-                .writeByte(0)
-                .writeIntLE(chunk.slot())
-                .writeIntLE(run.from())
-                .writeIntLE(log.runEnd())
-                .writeIntLE(run.count())
-                .writeLongLE(run.expiresAtUs())
-                .writeLongLE(run.arrivedNs())
-                .writeShortLE(log.channel());
+        writeRun(
+                log,
+                chunk,
+                run.from(),
+                log.runEnd(),
+                run.count(),
+                run.firstOffset(),
+                run.priority(),
+                run.expiresAtUs(),
+                run.hasExclusions(),
+                run.arrivedNs());
+        boolean isCompressed = writeCompressed(log, chunk, run);
         for (int to = 0; to < outgoing.length; to++) {
             if (log.subscriberCount(to) == 0) {
                 continue;
             }
-            // The reference travels with the record; the receiving shard releases it.
+            // The references travel with the record; the receiving shard releases them.
             chunk.memory().retain();
-            if (!outgoing[to].send(log.lane(), RingRecords.RUN, scratch)) {
-                chunk.memory().release();
-                overruns.onOverrun(to, log.handle());
+            if (isCompressed) {
+                compressor.chunk().memory().retain();
             }
+            if (outgoing[to].sendRun(log.lane(), scratch)) {
+                log.unmarkLagging(to);
+            } else {
+                chunk.memory().release();
+                if (isCompressed) {
+                    compressor.chunk().memory().release();
+                }
+                onOverrun(log, to, run.firstOffset() + run.count() - 1);
+            }
+        }
+    }
+
+    /** Makes the run's compressed form where it pays, and tells of it behind the run. */
+    private boolean writeCompressed(TopicLog log, Chunk chunk, TopicLog.Run run) {
+        if (!compressor.compress(
+                log,
+                chunk,
+                run.from(),
+                log.runEnd(),
+                run.count(),
+                run.priority(),
+                run.hasExclusions(),
+                run.expiresAtUs())) {
+            scratch.writeIntLE(RingRecords.NOT_COMPRESSED).writeLongLE(0);
+            return false;
+        }
+        scratch.writeIntLE(compressor.chunk().slot())
+                .writeIntLE(compressor.from())
+                .writeIntLE(compressor.to());
+        return true;
+    }
+
+    private void writeRun(
+            TopicLog log,
+            Chunk chunk,
+            int from,
+            int to,
+            int count,
+            long firstOffset,
+            Priority priority,
+            long expiresAtUs,
+            boolean hasExclusions,
+            long arrivedNs) {
+        scratch.clear()
+                .writeIntLE(log.handle())
+                .writeShortLE(shard.index())
+                .writeByte(hasExclusions ? 1 : 0)
+                .writeByte(priority.code())
+                .writeIntLE(chunk.slot())
+                .writeIntLE(from)
+                .writeIntLE(to)
+                .writeIntLE(count)
+                .writeLongLE(expiresAtUs)
+                .writeLongLE(arrivedNs)
+                .writeIntLE(log.channel())
+                .writeIntLE(0)
+                .writeLongLE(firstOffset);
+    }
+
+    /** The shard's subscribers read on from the window: a later run's first offset tells them, or, if there is none, this mark. */
+    private void onOverrun(TopicLog log, int toShard, long lastOffset) {
+        metrics.add(Counter.RUNS_OVERRUN, 1);
+        if (log.markLagging(toShard)) {
+            markRecord.clear().writeIntLE(log.handle()).writeIntLE(0).writeLongLE(lastOffset);
+            outgoing[toShard].sendSurely(log.lane(), RingRecords.LAGGED, markRecord);
         }
     }
 }

@@ -9,7 +9,9 @@ public enum ChannelCounter {
     DUPLICATES("Events recognised as published before and not delivered again."),
     REFUSED("Events refused; the publisher was told why."),
     EXPIRED("Events not accepted, or not delivered to one subscriber, because their time to live had passed."),
-    CLAMPED("Events whose priority was lowered to the ceiling, or for want of the right to URGENT.");
+    CLAMPED("Events whose priority was lowered to the ceiling, or for want of the right to URGENT."),
+    FILTERED("Events not sent to one subscriber because its filter does not match them."),
+    CONFLATED("Events not delivered to a subscriber that was behind, because a newer one of the same key was.");
 
     private final String meaning;
 

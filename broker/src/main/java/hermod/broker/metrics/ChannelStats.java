@@ -6,6 +6,7 @@ package hermod.broker.metrics;
  * @param lane the channel's default priority.
  * @param runsInMemory whether the channel asks for a disk that this broker does not have yet.
  * @param tier place in the shedding order.
+ * @param batchWindowUs how wide the channel's batching window is now, in µs; 0 while none is open.
  * @param goalP95Us the channel's goal for publishToHandler.
  * @param health one word against the goal.
  */
@@ -21,6 +22,9 @@ public record ChannelStats(
         long refused,
         long expired,
         long clamped,
+        long filtered,
+        long conflated,
+        long batchWindowUs,
         LatencySummary publishToBroker,
         LatencySummary inBroker,
         LatencySummary brokerToSocket,

@@ -10,12 +10,13 @@ public enum Counter {
     CONNECTIONS_CLOSED("Connections that ended, for any reason."),
     CONNECTIONS_SILENT(
             "Connections closed because nothing was received for the silence timeout. Rises when networks fail."),
-    CONNECTIONS_SLOW("Connections closed because their outbox was full. Look at these clients' handlers and networks."),
-    CONNECTIONS_LAGGED("Connections closed because events were overrun inside the broker. Raise the ring capacity."),
+    CONNECTIONS_SLOW(
+            "Connections closed because they took too little for too long, or missed events and could not be told. Look at these clients' handlers and networks."),
     FRAMES_RECEIVED("Frames received."),
     FRAMES_BAD("Frames that broke the protocol and ended their connection."),
     ERRORS_SENT("Requests refused with ERROR."),
     PUBLISHES_BACK_PRESSURED("Events refused because a ring was full, or their connection's publish window."),
+    SUBSCRIPTIONS_REPLACED("REPLACEs carried out, asked for by clients and by operators."),
     PUBLISHES_RATE_LIMITED("Events refused because their connection published faster than it may."),
     PUBLISHES_USER_RATE_LIMITED(
             "Events refused because their user published faster than the channel allows, or more URGENT ones than may be."),
@@ -24,11 +25,29 @@ public enum Counter {
             "Times a connection was not read from, because half of what it may be owed in answers waited for it. Rises with clients that ask and don't read."),
     RECORDS_DELAYED(
             "Records between shards that found a ring full and were offered again. Raise the ring capacity when it keeps rising."),
+    RUNS_OVERRUN(
+            "Runs not sent to a shard because too many waited for it; its subscribers read on from the replay window. Raise the ring capacity when it keeps rising."),
+    WINDOW_READS("Reads of a replay window for subscribers that had fallen behind or came back."),
+    WINDOWS_SHORTENED(
+            "Times a replay window was cut below its channel's window-min-events. Raise topic.replay-limit-bytes."),
+    SUBSCRIPTIONS_BEHIND(
+            "Times a subscription fell behind: its outbox was full or evicted it, or its run was overrun."),
+    EVICTED_LOW(
+            "Events taken back from the LOW lane of an outbox for a higher one; they are read again from the replay window."),
+    EVICTED_NORMAL("The same from the NORMAL lane."),
+    EVICTED_HIGH("The same from the HIGH lane."),
+    GAPS_SENT("GAPs announced to subscribers."),
     OUTCOMES_LOST(
             "Answers to publishers on another shard that could not be sent; the publisher sends again and is told DUPLICATE."),
     PRODUCERS_FORGOTTEN(
             "Producers whose sequences were forgotten at a bound before their topic was. Raise the bound: a retry could be delivered twice."),
     SOCKET_FLUSHES("Flushes of an outbox to its socket."),
+    RUNS_COMPRESSED(
+            "Runs of batched channels that were also made as a BATCH, once for all subscribers that agreed to LZ4."),
+    RUNS_NOT_COMPRESSED(
+            "Runs that went plain because compression had used its share of the shard's time. Raise batching.compress-time-percent if there is time to spare."),
+    COMPRESSION_SAVED_BYTES(
+            "Bytes by which the compressed forms are shorter than their runs, each counted once however many subscribers it went to."),
     DEFECTS("Exceptions that reached a shard's last line of defence. Each is logged; any at all is a defect.");
 
     private final String meaning;

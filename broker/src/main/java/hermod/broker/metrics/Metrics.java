@@ -76,6 +76,9 @@ public final class Metrics {
                 sum(channel, ChannelCounter.REFUSED),
                 sum(channel, ChannelCounter.EXPIRED),
                 sum(channel, ChannelCounter.CLAMPED),
+                sum(channel, ChannelCounter.FILTERED),
+                sum(channel, ChannelCounter.CONFLATED),
+                highest(channel, ChannelGauge.BATCH_WINDOW_US),
                 summary(channel, Stage.PUBLISH_TO_BROKER),
                 summary(channel, Stage.IN_BROKER),
                 socket,
@@ -90,6 +93,14 @@ public final class Metrics {
             sum += shard.get(channel, counter);
         }
         return sum;
+    }
+
+    private long highest(int channel, ChannelGauge gauge) {
+        long highest = 0;
+        for (ShardMetrics shard : shards) {
+            highest = Math.max(highest, shard.get(channel, gauge));
+        }
+        return highest;
     }
 
     private LatencySummary summary(int channel, Stage stage) {

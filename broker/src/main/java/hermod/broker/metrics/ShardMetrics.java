@@ -23,9 +23,11 @@ public final class ShardMetrics {
 
     private static final int STAGES = Stage.values().length;
     private static final int CHANNEL_COUNTERS = ChannelCounter.values().length;
+    private static final int CHANNEL_GAUGES = ChannelGauge.values().length;
 
     private final AtomicLongArray counters = new AtomicLongArray(Counter.values().length);
     private final AtomicLongArray channelCounters;
+    private final AtomicLongArray channelGauges;
     private final AtomicReferenceArray<LatencyRecorder> recorders;
 
     /** Where the shared set starts, behind those of the channels. */
@@ -44,6 +46,7 @@ public final class ShardMetrics {
         this.histogramLimitCount = histogramLimitCount;
         shared = channelCount * STAGES;
         channelCounters = new AtomicLongArray(channelCount * CHANNEL_COUNTERS);
+        channelGauges = new AtomicLongArray(channelCount * CHANNEL_GAUGES);
         recorders = new AtomicReferenceArray<>((channelCount + 1) * STAGES);
     }
 
@@ -53,6 +56,10 @@ public final class ShardMetrics {
 
     public void add(int channel, ChannelCounter counter, long count) {
         add(channelCounters, channel * CHANNEL_COUNTERS + counter.ordinal(), count);
+    }
+
+    public void set(int channel, ChannelGauge gauge, long value) {
+        channelGauges.lazySet(channel * CHANNEL_GAUGES + gauge.ordinal(), value);
     }
 
     /** One writer, so a plain read and an ordered write do; a locked add would cost more than the event's own work. */
@@ -146,6 +153,11 @@ public final class ShardMetrics {
     /** Any thread. */
     long get(int channel, ChannelCounter counter) {
         return channelCounters.get(channel * CHANNEL_COUNTERS + counter.ordinal());
+    }
+
+    /** Any thread. */
+    long get(int channel, ChannelGauge gauge) {
+        return channelGauges.get(channel * CHANNEL_GAUGES + gauge.ordinal());
     }
 
     /** Any thread. */

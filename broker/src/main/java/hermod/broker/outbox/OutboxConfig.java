@@ -9,8 +9,8 @@ public record OutboxConfig(
                 min = 65_536,
                 max = 268_435_456,
                 text =
-                        "Bytes queued for one connection over all lanes. Beyond it the connection is closed with SLOW_CONSUMER. Too small closes at every burst; times the connections it bounds what slow "
-                                + "subscribers can hold in memory.")
+                        "Bytes queued for one connection over all lanes. What does not fit is read from the topics' replay windows when there is room again, the lowest lane giving way first. Too small makes every burst a detour; times the "
+                                + "connections it bounds what slow subscribers can hold in memory.")
         int limitBytes,
 
         @Setting(
@@ -27,7 +27,12 @@ public record OutboxConfig(
                 text =
                         "Bytes given to a socket between two system calls as long as it takes all it is given. One that once did not is given transport.socket-burst-bytes at a time, until it has taken everything again: what waits behind a full "
                                 + "socket can't be overtaken by an URGENT event. 0: always the smaller burst.")
-        int freeBurstBytes) {
+        int freeBurstBytes,
+
+        @Setting(
+                text =
+                        "Whether events queue by their priority, URGENT first. Off: in one lane, as they come; for comparisons only.")
+        boolean lanes) {
 
     public OutboxConfig {
         if (urgentReserveBytes >= limitBytes) {
@@ -36,7 +41,11 @@ public record OutboxConfig(
         }
     }
 
+    public OutboxConfig(int limitBytes, int urgentReserveBytes, int freeBurstBytes) {
+        this(limitBytes, urgentReserveBytes, freeBurstBytes, true);
+    }
+
     public static OutboxConfig defaults() {
-        return new OutboxConfig(1024 * 1024, 256 * 1024, 256 * 1024);
+        return new OutboxConfig(1024 * 1024, 256 * 1024, 256 * 1024, true);
     }
 }

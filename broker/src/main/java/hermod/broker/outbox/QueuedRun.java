@@ -4,10 +4,21 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import org.jspecify.annotations.Nullable;
 
-/** A piece of a chunk that waits in an outbox; a link of its lane, or of {@link RunPool}. */
+/** A piece of a chunk that waits in an outbox, or a frame about missing events; a link of its lane and of its feed's row, or of {@link RunPool}. */
 final class QueuedRun {
+    /** Behind it in its lane; in the pool and among the written the next one. */
     @Nullable
     QueuedRun next;
+
+    @Nullable
+    QueuedRun previous;
+
+    /** Behind it in its feed's row. */
+    @Nullable
+    QueuedRun nextOfFeed;
+
+    @Nullable
+    QueuedRun previousOfFeed;
 
     @Nullable
     Feed feed;
@@ -15,9 +26,21 @@ final class QueuedRun {
     ByteBuf memory = Unpooled.EMPTY_BUFFER;
     int from;
     int to;
+
+    /** Of the first event of a compressed run; 0 for any other, whose frames tell. */
+    long batchOffset;
+
+    /** Events; 0 for a frame about missing ones. */
     int count;
+
+    int lane;
     long expiresAtUs;
     long queuedNs;
+
+    /** Offset of the first event, or of what a frame about missing ones tells. */
+    long firstOffset() {
+        return batchOffset > 0 ? batchOffset : Outbox.firstOffset(memory, from);
+    }
 
     int bytes() {
         return to - from;

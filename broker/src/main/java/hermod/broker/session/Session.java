@@ -1,5 +1,6 @@
 package hermod.broker.session;
 
+import com.google.protobuf.ByteString;
 import hermod.broker.admission.Identity;
 import hermod.broker.admission.PublishRate;
 import hermod.broker.admission.ServiceState;
@@ -9,6 +10,9 @@ import hermod.broker.dispatch.Party;
 import hermod.broker.dispatch.Publication;
 import hermod.broker.dispatch.PublishView;
 import hermod.broker.dispatch.Publisher;
+import hermod.broker.filter.BadFilterException;
+import hermod.broker.filter.EventFilter;
+import hermod.broker.filter.FeedFilter;
 import hermod.broker.metrics.ChannelCounter;
 import hermod.broker.metrics.Counter;
 import hermod.broker.metrics.ShardMetrics;
@@ -21,14 +25,21 @@ import hermod.broker.topic.Channel;
 import hermod.broker.topic.Topic;
 import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Feature;
 import hermod.protocol.Priority;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.TopicName;
 import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Close;
+import hermod.protocol.control.wire.Cursor;
+import hermod.protocol.control.wire.Filter;
 import hermod.protocol.control.wire.Hello;
 import hermod.protocol.control.wire.Opened;
+import hermod.protocol.control.wire.Replaced;
+import hermod.protocol.control.wire.Resume;
+import hermod.protocol.control.wire.ResumeResult;
+import hermod.protocol.control.wire.Resumed;
 import hermod.protocol.control.wire.Service;
 import hermod.protocol.control.wire.Subscribed;
 import hermod.protocol.control.wire.TopicResult;
@@ -40,9 +51,15 @@ import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
 import hermod.protocol.frame.PublishedWriter;
 import io.netty.buffer.ByteBuf;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.agrona.collections.Int2ObjectHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -91,7 +108,13 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         void resume();
     }
 
-    private record PendingTopic(TopicRequest request, int index, String name) {}
+    /** @param cursor where a RESUME wants to go on; null for other requests. */
+    private record PendingTopic(
+            TopicRequest request,
+            int index,
+            String name,
+            @Nullable EventFilter filter,
+            @Nullable Cursor cursor) {}
 
     private final long key;
     private final SessionGround ground;
@@ -147,6 +170,18 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private long lastPingUs;
     private long publishedCount;
     private boolean isRefreshing;
+    private ByteString resumeToken = ByteString.EMPTY;
+
+    /** Feature bits both sides have. */
+    private long features;
+
+    /** The replacement of the subscriptions that is under way, and what waits for its end; null and empty mostly. */
+    private @Nullable Replacement replacement;
+
+    private final ArrayDeque<WaitingChange> waiting = new ArrayDeque<>(1);
+
+    /** @param isReplacement whether it must also wait for the SUBSCRIBEs before it. */
+    private record WaitingChange(boolean isReplacement, Runnable change) {}
 
     /** SUBSCRIBEs, and HELLO's wishes, whose answer is not written: no event may come before it. */
     private int unansweredSubscribes;
@@ -471,6 +506,13 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 ? NO_PRODUCER
                 : ground.hashes()
                         .of(who.org(), who.user(), wanted.getDeviceId(), Long.toString(wanted.getProducerEpoch()));
+        features = wanted.getFeatures() & (Welcoming.FEATURES | ground.features());
+        if (has(Feature.CREDIT)) {
+            outbox.useCredit();
+        }
+        if (has(Feature.RESUME)) {
+            resumeToken = resumeToken(who, wanted.getDeviceId());
+        }
         SessionConfig config = ground.config();
         rate = who.rights().isRateUnlimited()
                 ? null
@@ -489,8 +531,8 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 : new UserRates(
                         ground.rates(), ground.publish(), who, dispatch.shard().clock());
         state = State.SUBSCRIBING;
-        holdTopics(
-                new TopicRequest(FrameType.WELCOME, 0, wanted.getSubscriptionsCount()), wanted.getSubscriptionsList());
+        List<Wish> wishes = Wish.of(wanted.getSubscriptionsList(), wanted.getFilteredList());
+        holdTopics(new TopicRequest(FrameType.WELCOME, 0, wishes.size()), wishes);
     }
 
     private @Nullable String takeLimits(Identity who) {
@@ -526,7 +568,16 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 ground.allocator(),
                 FrameType.WELCOME,
                 helloRequestId,
-                Welcoming.welcome(ground, hello, identity, connectionId(), connectedAtUs, told, wishes.results())));
+                Welcoming.welcome(
+                        ground,
+                        hello,
+                        identity,
+                        features,
+                        connectionId(),
+                        connectedAtUs,
+                        wishes.results(),
+                        resumeToken,
+                        told)));
         metrics.add(Counter.CONNECTIONS_WELCOMED, 1);
         hello = Welcoming.withoutToken(hello);
         Reader connection = reader;
@@ -547,68 +598,159 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     }
 
     /** Asks for the topics of a SUBSCRIBE or OPEN; its answer follows when all homes have answered. */
-    void holdTopics(TopicRequest request, List<String> names) {
+    void holdTopics(TopicRequest request, List<Wish> wishes) {
         if (request.asSubscriber()) {
             unansweredSubscribes++;
             outbox.holdBack(true);
         }
-        for (int i = 0; i < names.size(); i++) {
-            holdTopic(request, i, names.get(i));
+        for (int i = 0; i < wishes.size(); i++) {
+            holdTopic(request, i, wishes.get(i), null);
         }
         answerIfComplete(request);
     }
 
-    private void holdTopic(TopicRequest request, int index, String name) {
-        String fault = TopicName.faultOf(name);
-        if (fault != null) {
-            request.put(index, refusal(name, ErrorCode.BAD_TOPIC_NAME, fault));
-            return;
+    /** Subscribes to the topics of the cursors, each from where its cursor stands, as far as that is still kept. */
+    void resume(int requestId, Resume wanted) {
+        TopicRequest request = new TopicRequest(FrameType.RESUMED, requestId, wanted.getCursorsCount());
+        // A token of another broker's life or of another user: then nothing is known of these cursors.
+        boolean isOurs = wanted.getResumeToken().equals(resumeToken);
+        unansweredSubscribes++;
+        outbox.holdBack(true);
+        for (int i = 0; i < wanted.getCursorsCount(); i++) {
+            Cursor cursor = wanted.getCursors(i);
+            holdTopic(
+                    request,
+                    i,
+                    new Wish(cursor.getTopic(), cursor.hasFilter() ? cursor.getFilter() : null),
+                    isOurs ? cursor : cursor.toBuilder().setEpoch(0).build());
         }
-        TopicName topic = TopicName.of(name);
-        Channel channel = ground.channels().of(topic.channel());
-        if (channel == null) {
-            String sentence = "unknown channel '" + topic.channel() + "'; this broker has: "
-                    + ground.channels().names();
-            request.put(index, refusal(name, ErrorCode.UNKNOWN_CHANNEL, sentence));
-            return;
-        }
-        Identity who = identity;
-        if (who == null || !mayHold(request, name)) {
-            String sentence = "the token gives no right to "
-                    + (request.asSubscriber() ? "subscribe to '" : "publish to '") + name + "'";
-            request.put(index, refusal(name, ErrorCode.FORBIDDEN, sentence));
-            return;
-        }
-        String off = ground.service().state().channelOff(channel, percentile);
-        if (off != null) {
-            request.put(index, refusal(name, ErrorCode.NOT_ENABLED, off));
-            return;
-        }
-        int limitCount = topicsLimitCount(who);
-        if (held.size() + pending.size() >= limitCount && !isHeld(name)) {
-            request.put(
-                    index,
-                    refusal(
-                            name,
-                            ErrorCode.TOO_MANY_TOPICS_HELD,
-                            "the connection holds as many topics as it may: limit=" + limitCount));
-            return;
-        }
-        int correlation = ++lastCorrelation;
-        pending.put(correlation, new PendingTopic(request, index, name));
-        dispatch.hold(this, correlation, who.org(), topic, request.asSubscriber());
+        answerIfComplete(request);
     }
 
-    private boolean mayHold(TopicRequest request, String name) {
+    private ByteString resumeToken(Identity who, String deviceId) {
+        long number = ground.hashes().of("resume", who.org(), who.user(), deviceId);
+        return ByteString.copyFrom(ByteBuffer.allocate(Long.BYTES).putLong(0, number));
+    }
+
+    private void holdTopic(TopicRequest request, int index, Wish wish, @Nullable Cursor cursor) {
+        String name = wish.topic();
+        TopicResult refusal = request.asSubscriber()
+                ? refusalOf(wish, wish.filter() == null ? 0 : filterBytes(any -> false))
+                : refusalOf(name, false);
+        if (refusal != null) {
+            request.put(index, refusal);
+            return;
+        }
+        if (held.size() + pending.size() >= topicsLimitCount() && !isHeld(name)) {
+            request.put(index, tooManyHeld(name));
+            return;
+        }
+        pending.put(lastCorrelation + 1, new PendingTopic(request, index, name, compiled(wish), cursor));
+        ask(name, request.asSubscriber());
+    }
+
+    private int ask(String name, boolean asSubscriber) {
+        Identity who = identity;
+        if (who == null) {
+            throw new IllegalStateException("asked for a topic before the token was checked");
+        }
+        dispatch.hold(this, ++lastCorrelation, who.org(), TopicName.of(name), asSubscriber);
+        return lastCorrelation;
+    }
+
+    /** Why a topic can't be held now, by its name, the token and what is switched off; null if it may. */
+    @Nullable
+    TopicResult refusalOf(String name, boolean asSubscriber) {
+        String fault = TopicName.faultOf(name);
+        if (fault != null) {
+            return refusal(name, ErrorCode.BAD_TOPIC_NAME, fault);
+        }
+        String channel = TopicName.of(name).channel();
+        Channel of = ground.channels().of(channel);
+        if (of == null) {
+            return refusal(
+                    name,
+                    ErrorCode.UNKNOWN_CHANNEL,
+                    "unknown channel '" + channel + "'; this broker has: "
+                            + ground.channels().names());
+        }
+        if (!mayHold(asSubscriber, name)) {
+            return refusal(
+                    name,
+                    ErrorCode.FORBIDDEN,
+                    "the token gives no right to " + (asSubscriber ? "subscribe to '" : "publish to '") + name + "'");
+        }
+        String off = ground.service().state().channelOff(of, percentile);
+        return off == null ? null : refusal(name, ErrorCode.NOT_ENABLED, off);
+    }
+
+    /**
+     * Why a topic can't be subscribed to with its filter; null if it may.
+     *
+     * @param filterBytes of the connection's other filters.
+     */
+    @Nullable
+    TopicResult refusalOf(Wish wish, long filterBytes) {
+        TopicResult refusal = refusalOf(wish.topic(), true);
+        Filter filter = wish.filter();
+        if (refusal != null || filter == null) {
+            return refusal;
+        }
+        if (!has(Feature.FILTER)) {
+            return refusal(wish.topic(), ErrorCode.UNSUPPORTED, "filters were not agreed in HELLO and WELCOME");
+        }
+        int limitBytes = ground.filters().perConnectionLimitBytes();
+        if (filterBytes + filter.getSerializedSize() > limitBytes) {
+            return refusal(
+                    wish.topic(),
+                    ErrorCode.BAD_FILTER,
+                    "the connection's filters have more bytes than they may: limit=" + limitBytes
+                            + " (filter.per-connection-limit-bytes)");
+        }
+        try {
+            EventFilter.compile(filter, ground.filters());
+            return null;
+        } catch (BadFilterException bad) {
+            return refusal(wish.topic(), ErrorCode.BAD_FILTER, bad.sentence());
+        }
+    }
+
+    /** The filter of a wish that {@link #refusalOf} found good; null for all events. */
+    @Nullable
+    EventFilter compiled(Wish wish) {
+        try {
+            return wish.filter() == null ? null : EventFilter.compile(wish.filter(), ground.filters());
+        } catch (BadFilterException changed) {
+            throw new IllegalStateException("a filter that was found good: " + changed.sentence(), changed);
+        }
+    }
+
+    /** Bytes of the filters of all subscriptions, those that are asked for included, but those of some topics. */
+    long filterBytes(Predicate<String> isLeftOut) {
+        long bytes = 0;
+        for (HeldTopic row : held.values()) {
+            FeedFilter filter = row.feed == null ? null : row.feed.filter();
+            EventFilter current = filter == null ? null : filter.current();
+            if (current != null && !isLeftOut.test(row.topic().name().toString())) {
+                bytes += current.bytes();
+            }
+        }
+        for (PendingTopic each : pending.values()) {
+            bytes += each.filter == null ? 0 : each.filter.bytes();
+        }
+        return bytes;
+    }
+
+    private boolean mayHold(boolean asSubscriber, String name) {
         Identity who = identity;
         return who != null
-                && (request.asSubscriber()
+                && (asSubscriber
                         ? who.rights().maySubscribe(name)
                         : who.rights().mayPublish(name));
     }
 
     /** Asked at the limit only. */
-    private boolean isHeld(String name) {
+    boolean isHeld(String name) {
         for (HeldTopic row : held.values()) {
             if (row.topic().name().toString().equals(name)) {
                 return true;
@@ -617,8 +759,16 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         return false;
     }
 
-    private int topicsLimitCount(Identity who) {
-        return topicsLimitCount(ground.config(), who);
+    int topicsLimitCount() {
+        Identity who = identity;
+        return who == null ? 0 : topicsLimitCount(ground.config(), who);
+    }
+
+    TopicResult tooManyHeld(String name) {
+        return refusal(
+                name,
+                ErrorCode.TOO_MANY_TOPICS_HELD,
+                "the connection holds as many topics as it may: limit=" + topicsLimitCount());
     }
 
     /** Topics a connection of this identity may hold. */
@@ -627,7 +777,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         return who.rights().isService() ? Math.max(limitCount, SERVICE_TOPICS_LIMIT_COUNT) : limitCount;
     }
 
-    private static TopicResult refusal(String name, ErrorCode code, String sentence) {
+    static TopicResult refusal(String name, ErrorCode code, String sentence) {
         return TopicResult.newBuilder()
                 .setTopic(name)
                 .setCode(code.code())
@@ -636,7 +786,12 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     }
 
     @Override
-    public void onHeld(int correlation, @Nullable Topic topic, long nextOffset, @Nullable ErrorCode refusal) {
+    public void onHeld(
+            int correlation, @Nullable Topic topic, long nextOffset, long firstAvailable, @Nullable ErrorCode refusal) {
+        Replacement replacing = replacement;
+        if (replacing != null && state != State.CLOSED && replacing.onHeld(correlation, topic, nextOffset, refusal)) {
+            return;
+        }
         PendingTopic wanted = pending.remove(correlation);
         if (wanted == null || state == State.CLOSED) {
             if (topic != null) {
@@ -648,7 +803,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         if (topic == null) {
             ErrorCode code = refusal == null ? ErrorCode.UNAVAILABLE : refusal;
             request.put(wanted.index, refusal(wanted.name, code, code.meaning()));
-        } else if (!mayHold(request, wanted.name)) {
+        } else if (!mayHold(request.asSubscriber(), wanted.name)) {
             // A REFRESH took the right away while the home was asked.
             dispatch.letGo(topic, request.asSubscriber());
             request.put(wanted.index, refusal(wanted.name, ErrorCode.FORBIDDEN, ErrorCode.FORBIDDEN.meaning()));
@@ -656,22 +811,69 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             dispatch.letGo(topic, request.asSubscriber());
             request.put(wanted.index, refusal(wanted.name, ErrorCode.NOT_ENABLED, ErrorCode.NOT_ENABLED.meaning()));
         } else {
-            HeldTopic row = hold(topic, request.asSubscriber());
-            request.put(
-                    wanted.index,
-                    TopicResult.newBuilder()
-                            .setTopic(wanted.name)
-                            .setGranted(true)
-                            .setHandle(topic.handle())
-                            .setEpoch(topic.epoch())
-                            .setNextOffset(nextOffset)
-                            .setCanPublish(row.mayPublish)
-                            .build());
+            boolean isNew = isNewSubscription(topic);
+            HeldTopic row = hold(topic, request.asSubscriber(), wanted.filter, nextOffset);
+            Cursor cursor = wanted.cursor;
+            if (cursor != null && row.feed != null) {
+                goOn(request, wanted.index, row.feed, isNew ? cursor : null, topic, nextOffset, firstAvailable);
+            }
+            request.put(wanted.index, granted(wanted.name, row, nextOffset));
         }
         answerIfComplete(request);
     }
 
-    private HeldTopic hold(Topic topic, boolean asSubscriber) {
+    private boolean isNewSubscription(Topic topic) {
+        HeldTopic row = held.get(topic.handle());
+        return row == null || row.feed == null;
+    }
+
+    /**
+     * Has a subscription go on where a cursor stands, as far as that is kept.
+     *
+     * @param cursor null for a subscription that was there already, which stays where it is.
+     */
+    private void goOn(
+            TopicRequest request,
+            int index,
+            Feed feed,
+            @Nullable Cursor cursor,
+            Topic topic,
+            long nextOffset,
+            long firstAvailable) {
+        if (cursor == null) {
+            request.outcome(index, ResumeResult.Outcome.OUTCOME_RESUMED, 0, 0);
+            return;
+        }
+        long from = cursor.getOffset() + 1;
+        boolean isKnown = cursor.getEpoch() == topic.epoch() && from > 0 && from <= nextOffset;
+        if (isKnown && from == nextOffset) {
+            request.outcome(index, ResumeResult.Outcome.OUTCOME_RESUMED, 0, 0);
+            return;
+        }
+        boolean isKept = isKnown && from >= firstAvailable;
+        long start = isKept ? from : firstAvailable;
+        request.outcome(
+                index,
+                isKept ? ResumeResult.Outcome.OUTCOME_REPLAYING : ResumeResult.Outcome.OUTCOME_LOST,
+                start,
+                nextOffset - 1);
+        if (start < nextOffset) {
+            outbox.fallBehind(feed, start);
+        }
+    }
+
+    TopicResult granted(String name, HeldTopic row, long nextOffset) {
+        return TopicResult.newBuilder()
+                .setTopic(name)
+                .setGranted(true)
+                .setHandle(row.topic().handle())
+                .setEpoch(row.topic().epoch())
+                .setNextOffset(nextOffset)
+                .setCanPublish(row.mayPublish)
+                .build();
+    }
+
+    HeldTopic hold(Topic topic, boolean asSubscriber, @Nullable EventFilter filter, long nextOffset) {
         HeldTopic row = held.get(topic.handle());
         if (row == null) {
             row = new HeldTopic(topic);
@@ -684,13 +886,28 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             dispatch.letGo(topic, asSubscriber);
         } else if (asSubscriber) {
             Channel channel = topic.channel();
-            Feed feed = new Feed(outbox, channel.index(), channel.policy().lane(), device);
+            Feed feed = new Feed(
+                    outbox,
+                    topic.handle(),
+                    channel.index(),
+                    channel.policy().lane(),
+                    device,
+                    nextOffset,
+                    has(Feature.LZ4));
+            feed.filter(feedFilter(filter, nextOffset));
             row.feed = feed;
             dispatch.subscriptions().add(topic.handle(), feed);
         } else {
             row.isOpened = true;
         }
         return row;
+    }
+
+    @Nullable
+    FeedFilter feedFilter(@Nullable EventFilter filter, long nextOffset) {
+        return filter == null
+                ? null
+                : new FeedFilter(filter, nextOffset, dispatch.shard().clock().nowNs());
     }
 
     private void answerIfComplete(TopicRequest request) {
@@ -700,8 +917,21 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         if (request.asSubscriber() && --unansweredSubscribes == 0) {
             outbox.holdBack(false);
         }
+        answerNow(request);
+        runWaiting();
+    }
+
+    private void answerNow(TopicRequest request) {
         switch (request.answer()) {
             case WELCOME -> welcome(request);
+            case RESUMED ->
+                answer(ControlCodec.encode(
+                        ground.allocator(),
+                        FrameType.RESUMED,
+                        request.requestId(),
+                        Resumed.newBuilder()
+                                .addAllResults(request.resumeResults())
+                                .build()));
             case SUBSCRIBED ->
                 answer(ControlCodec.encode(
                         ground.allocator(),
@@ -738,10 +968,17 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             return;
         }
         if (row.isOff) {
+            // It stays where it is, and what waits is not sent.
+            long position = feed.firstUnsent();
             dispatch.subscriptions().remove(row.topic().handle(), feed);
             outbox.discard(feed);
+            feed.advanceTo(position);
         } else {
             dispatch.subscriptions().add(row.topic().handle(), feed);
+            // What came meanwhile is read as far as it is kept, and a GAP tells of the rest.
+            outbox.fallBehind(feed, feed.nextOffset());
+            dispatch.flushes().add(outbox);
+            dispatch.shard().requestTurn();
         }
     }
 
@@ -768,14 +1005,124 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     }
 
     private void letGo(HeldTopic row) {
+        endFeed(row);
+        if (row.isOpened) {
+            dispatch.letGo(row.topic(), false);
+        }
+    }
+
+    private void endFeed(HeldTopic row) {
         Feed feed = row.feed;
         if (feed != null) {
             dispatch.subscriptions().remove(row.topic().handle(), feed);
             outbox.discard(feed);
+            // What is noted of it is not told any more.
+            feed.filter(null);
             dispatch.letGo(row.topic(), true);
         }
-        if (row.isOpened) {
-            dispatch.letGo(row.topic(), false);
+    }
+
+    // ---- replacing all subscriptions
+
+    /**
+     * Changes the subscriptions after the changes before it: at once where no replacement is under way. Answered with BACK_PRESSURED where too many wait.
+     *
+     * @param isReplacement whether it must also wait for the SUBSCRIBEs before it.
+     */
+    void inTurn(int requestId, boolean isReplacement, Runnable change) {
+        if (waiting.size() >= ground.filters().waitingChangesLimitCount()) {
+            error(
+                    requestId,
+                    ErrorCode.BACK_PRESSURED,
+                    "too many changes of subscriptions wait for a REPLACE to end: limit="
+                            + ground.filters().waitingChangesLimitCount());
+            return;
+        }
+        waiting.addLast(new WaitingChange(isReplacement, change));
+        runWaiting();
+    }
+
+    private void runWaiting() {
+        WaitingChange next;
+        while (state == State.OPEN
+                && replacement == null
+                && (next = waiting.peekFirst()) != null
+                && !(next.isReplacement && unansweredSubscribes > 0)) {
+            waiting.removeFirst();
+            next.change.run();
+        }
+    }
+
+    /** Replaces the set of subscriptions, as a client asks for it. */
+    void replace(int requestId, List<Wish> wishes, boolean keepsOthers) {
+        begin(new Replacement(this, wishes, keepsOthers, false, answer -> onReplaced(requestId, answer)));
+    }
+
+    /**
+     * The same for an operator or a back-end service; the client is told unasked.
+     *
+     * @param onEnd called on the shard: with what the client was told, or null where that can't be: the client has not agreed to it, is going, or has too many changes waiting.
+     */
+    void replaceUnasked(List<Wish> wishes, boolean keepsOthers, Consumer<@Nullable Replaced> onEnd) {
+        if (state != State.OPEN
+                || !has(Feature.FILTER)
+                || waiting.size() >= ground.filters().waitingChangesLimitCount()) {
+            onEnd.accept(null);
+            return;
+        }
+        inTurn(
+                0,
+                true,
+                () -> begin(new Replacement(this, wishes, keepsOthers, true, answer -> {
+                    onReplaced(0, answer);
+                    onEnd.accept(answer);
+                })));
+    }
+
+    private void begin(Replacement wanted) {
+        replacement = wanted;
+        wanted.start();
+    }
+
+    private void onReplaced(int requestId, Replaced answer) {
+        replacement = null;
+        metrics.add(Counter.SUBSCRIPTIONS_REPLACED, 1);
+        answer(ControlCodec.encode(ground.allocator(), FrameType.REPLACED, requestId, answer));
+        runWaiting();
+    }
+
+    int askFor(String name) {
+        return ask(name, true);
+    }
+
+    /** Rows that are subscribed to, by their topics' names. */
+    Map<String, HeldTopic> subscribedByName() {
+        Map<String, HeldTopic> rows = new LinkedHashMap<>();
+        for (HeldTopic row : held.values()) {
+            if (row.feed != null) {
+                rows.put(row.topic().name().toString(), row);
+            }
+        }
+        return rows;
+    }
+
+    @Nullable
+    HeldTopic heldOf(int handle) {
+        return held.get(handle);
+    }
+
+    /** Topics held or asked for, subscribed or opened. */
+    int heldCount() {
+        return held.size() + pending.size();
+    }
+
+    /** Ends a subscription; the handle stays where the topic is opened too. */
+    void unsubscribe(HeldTopic row) {
+        endFeed(row);
+        row.feed = null;
+        if (!row.isOpened) {
+            held.remove(row.topic().handle());
+            lastHeld = null;
         }
     }
 
@@ -921,7 +1268,12 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
 
     /** Whether all it has published is answered and all it is owed is written. */
     boolean isDrained() {
-        return underWayEvents == 0 && pending.isEmpty() && outcomes.isEmpty() && outbox.queuedBytes() == 0;
+        return underWayEvents == 0
+                && pending.isEmpty()
+                && replacement == null
+                && outcomes.isEmpty()
+                && outbox.queuedBytes() == 0
+                && outbox.behindCount() == 0;
     }
 
     /** Sends the client elsewhere, and waits up to the time given for it to take what was written. */
@@ -957,6 +1309,8 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         held.clear();
         lastHeld = null;
         pending.clear();
+        replacement = null;
+        waiting.clear();
         dispatch.remove(this);
         for (String limitKey : takenLimits) {
             ground.limits().giveBack(limitKey);
@@ -968,20 +1322,51 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         }
     }
 
+    // ---- what its outbox asks
+
     @Override
-    public void onOutboxFull() {
+    public void onRoom(Feed feed, int bytes) {
+        HeldTopic row = held.get(feed.handle());
+        if (row == null || row.feed != feed) {
+            throw new IllegalStateException("a subscription that is over wants to read: handle=" + feed.handle());
+        }
+        dispatch.read(this, row.topic(), feed, bytes);
+    }
+
+    @Override
+    public boolean knowsGaps() {
+        return has(Feature.GAP);
+    }
+
+    @Override
+    public void onLoss() {
         if (state != State.CLOSED) {
             metrics.add(Counter.CONNECTIONS_SLOW, 1);
-            close(CloseCode.SLOW_CONSUMER, "the outbox is full: queuedBytes=" + outbox.queuedBytes());
+            close(
+                    CloseCode.SLOW_CONSUMER,
+                    "events that were not sent yet are no longer kept, and the client does not know GAP");
         }
     }
 
     @Override
-    public void onLagged() {
-        if (state != State.CLOSED) {
-            metrics.add(Counter.CONNECTIONS_LAGGED, 1);
-            close(CloseCode.LAGGED, "events of a subscribed topic were overrun inside the broker");
+    public @Nullable Feed feed(int handle) {
+        HeldTopic row = held.get(handle);
+        return row == null ? null : row.feed;
+    }
+
+    /** Whether both ends agreed to a feature. */
+    boolean has(Feature feature) {
+        return feature.isIn(features);
+    }
+
+    /** The client grants bytes of LOW to HIGH. */
+    void grant(long bytes) throws ProtocolException {
+        if (!outbox.grant(bytes)) {
+            throw new ProtocolException(
+                    CloseCode.BAD_FRAME, "CREDIT above 2^63 - 1: bytes=" + Long.toUnsignedString(bytes));
         }
+        dispatch.flushes().add(outbox);
+        dispatch.shard().requestTurn();
     }
 
     /** Checks the connection's deadlines; called every few hundred ms. */
@@ -1101,9 +1486,16 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             return null;
         }
         List<String> topics = new ArrayList<>();
+        Map<String, String> filters = new LinkedHashMap<>();
         for (HeldTopic row : held.values()) {
-            if (row.feed != null) {
+            Feed feed = row.feed;
+            if (feed != null) {
                 topics.add(row.topic().name().toString());
+                FeedFilter filter = feed.filter();
+                EventFilter current = filter == null ? null : filter.current();
+                if (current != null && current != EventFilter.NOTHING) {
+                    filters.put(row.topic().name().toString(), current.toString());
+                }
             }
         }
         return new SessionView(
@@ -1115,6 +1507,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 connectedAtUs,
                 lastPingUs,
                 topics,
+                filters,
                 outbox.deliveredCount(),
                 publishedCount,
                 outbox.queuedBytes());

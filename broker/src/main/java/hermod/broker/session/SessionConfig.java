@@ -46,7 +46,7 @@ public record SessionConfig(
                 min = 1_000,
                 max = 100_000_000,
                 text =
-                        "Topics a connection may ask for in a second with SUBSCRIBE and OPEN (ERROR RATE_LIMITED beyond); a burst may use one second's worth. The right limits:service lifts it.")
+                        "Topics a connection may ask for in a second with SUBSCRIBE, OPEN, RESUME and REPLACE (ERROR RATE_LIMITED beyond); a burst may use one second's worth. The right limits:service lifts it.")
         int topicsAskedPerSecond) {
 
     private static final int TOPICS_ASKED_PER_SECOND = 2_000;

@@ -3,6 +3,7 @@ package hermod.broker.session;
 import hermod.broker.admission.Authenticator;
 import hermod.broker.admission.RateLimits;
 import hermod.broker.admission.ServiceSwitch;
+import hermod.broker.filter.FilterConfig;
 import hermod.broker.topic.Channels;
 import io.netty.buffer.ByteBufAllocator;
 import java.nio.ByteBuffer;
@@ -15,10 +16,12 @@ import java.security.SecureRandom;
  * What all sessions of a broker have in common. Immutable, any thread.
  *
  * @param frameLimitBytes after WELCOME.
+ * @param features bits of the features that this broker agrees to.
  * @param isDev whether loopback clients are exempt from the limits on connections.
  */
 public record SessionGround(
         SessionConfig config,
+        FilterConfig filters,
         PublishConfig publish,
         int payloadLimitBytes,
         int frameLimitBytes,
@@ -28,6 +31,7 @@ public record SessionGround(
         Authenticator authenticator,
         Channels channels,
         CommandRouter router,
+        long features,
         ConnectionLimits limits,
         RateLimits rates,
         ServiceSwitch service,

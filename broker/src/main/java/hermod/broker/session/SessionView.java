@@ -2,8 +2,13 @@ package hermod.broker.session;
 
 import hermod.broker.admission.Identity;
 import java.util.List;
+import java.util.Map;
 
-/** A session as operators see it, at one moment. Immutable. */
+/**
+ * A session as operators see it, at one moment. Immutable.
+ *
+ * @param filters from topic to filter, where there is one.
+ */
 public record SessionView(
         String id,
         Identity identity,
@@ -13,6 +18,7 @@ public record SessionView(
         long connectedAtUs,
         long lastPingUs,
         List<String> subscriptions,
+        Map<String, String> filters,
         long deliveredCount,
         long publishedCount,
         long outboxBytes) {}

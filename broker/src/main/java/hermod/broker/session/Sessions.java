@@ -10,8 +10,12 @@ import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
 import hermod.broker.shard.Shard;
 import hermod.protocol.CloseCode;
+import hermod.protocol.control.wire.FilteredTopic;
+import hermod.protocol.control.wire.Replaced;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
 
 /** The sessions of one shard: makes them, watches their deadlines, closes them at the end. */
 @RunsOn(Owner.SHARD)
@@ -109,6 +113,31 @@ public final class Sessions {
             }
         }
         return views;
+    }
+
+    /** One session's answer to {@link #replace}: what its client was told, or null where that could not be. */
+    public record Answer(String connection, String device, CompletableFuture<@Nullable Replaced> told) {}
+
+    /**
+     * Replaces the subscriptions of all sessions of a user.
+     *
+     * @return one answer for each, which is completed on this shard; not at all for a session that ends before.
+     */
+    public List<Answer> replace(String org, String user, List<FilteredTopic> topics, boolean keepsOthers) {
+        List<Wish> wishes = Wish.of(List.of(), topics);
+        List<Answer> answers = new ArrayList<>();
+        for (Session session : List.copyOf(all)) {
+            SessionView view = session.view();
+            if (view != null
+                    && view.identity().org().equals(org)
+                    && view.identity().user().equals(user)) {
+                CompletableFuture<@Nullable Replaced> told = new CompletableFuture<>();
+                session.replaceUnasked(wishes, keepsOthers, told::complete);
+                answers.add(new Answer(view.id(), view.device(), told));
+            }
+        }
+        dispatch.shard().requestTurn();
+        return answers;
     }
 
     /** The switches have changed: they hold when this returns; clients are told some at a time, so that events don't wait for it. */

@@ -1,9 +1,11 @@
 package hermod.broker.session;
 
+import hermod.protocol.control.wire.ResumeResult;
 import hermod.protocol.control.wire.TopicResult;
 import hermod.protocol.frame.FrameType;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -12,12 +14,15 @@ final class TopicRequest {
     private final FrameType answer;
     private final int requestId;
     private final @Nullable TopicResult[] results;
+    private final List<@Nullable ResumeResult> outcomes;
     private int missingCount;
 
     TopicRequest(FrameType answer, int requestId, int topicCount) {
         this.answer = answer;
         this.requestId = requestId;
         this.results = new TopicResult[topicCount];
+        this.outcomes =
+                answer == FrameType.RESUMED ? new ArrayList<>(Collections.nCopies(topicCount, null)) : List.of();
         this.missingCount = topicCount;
     }
 
@@ -37,6 +42,32 @@ final class TopicRequest {
         assert results[index] == null : "topic answered twice";
         results[index] = result;
         missingCount--;
+    }
+
+    /** What became of a RESUME's cursor, beside the topic's result. */
+    void outcome(int index, ResumeResult.Outcome outcome, long from, long to) {
+        outcomes.set(
+                index,
+                ResumeResult.newBuilder()
+                        .setOutcome(outcome)
+                        .setFromOffset(from)
+                        .setToOffset(to)
+                        .build());
+    }
+
+    /** The results of a RESUME, each with its outcome if it was granted. */
+    List<ResumeResult> resumeResults() {
+        List<ResumeResult> all = new ArrayList<>(results.length);
+        for (int i = 0; i < results.length; i++) {
+            ResumeResult outcome = outcomes.get(i);
+            TopicResult result = results[i];
+            if (result != null) {
+                all.add((outcome == null ? ResumeResult.newBuilder() : outcome.toBuilder())
+                        .setTopic(result)
+                        .build());
+            }
+        }
+        return all;
     }
 
     boolean isComplete() {

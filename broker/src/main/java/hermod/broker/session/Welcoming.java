@@ -1,7 +1,9 @@
 package hermod.broker.session;
 
+import com.google.protobuf.ByteString;
 import hermod.broker.admission.Identity;
 import hermod.protocol.CloseCode;
+import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.ProtocolVersion;
@@ -21,6 +23,9 @@ import java.util.Locale;
 
 /** What a HELLO must hold and what its WELCOME says. Stateless. */
 final class Welcoming {
+    /** What this broker agrees to. */
+    static final long FEATURES = Feature.CREDIT.bit() | Feature.RESUME.bit() | Feature.GAP.bit() | Feature.FILTER.bit();
+
     private Welcoming() {}
 
     /** @throws ProtocolException VERSION_NOT_SUPPORTED, FRAME_TOO_LONG or BAD_FRAME. */
@@ -46,7 +51,7 @@ final class Welcoming {
                     CloseCode.BAD_FRAME,
                     "device_id has 1 to " + ProtocolLimits.DEVICE_ID_BYTES + " bytes: bytes=" + deviceBytes);
         }
-        if (hello.getSubscriptionsCount() > ProtocolLimits.TOPICS_PER_REQUEST) {
+        if (hello.getSubscriptionsCount() + hello.getFilteredCount() > ProtocolLimits.TOPICS_PER_REQUEST) {
             throw new ProtocolException(
                     CloseCode.BAD_FRAME, "too many subscriptions in HELLO: limit=" + ProtocolLimits.TOPICS_PER_REQUEST);
         }
@@ -56,10 +61,12 @@ final class Welcoming {
             SessionGround ground,
             Hello hello,
             Identity who,
+            long features,
             String connectionId,
             long nowUs,
-            Service service,
-            List<TopicResult> subscriptions) {
+            List<TopicResult> subscriptions,
+            ByteString resumeToken,
+            Service service) {
         SessionConfig config = ground.config();
         boolean isLimited = !who.rights().isRateUnlimited();
         Welcome.Builder welcome = Welcome.newBuilder();
@@ -67,6 +74,8 @@ final class Welcoming {
             welcome.setService(service);
         }
         return welcome.setVersion(ProtocolVersion.choose(hello.getMinVersion(), hello.getMaxVersion()))
+                .setFeatures(features)
+                .setResumeToken(resumeToken)
                 .setConnectionId(connectionId)
                 .setUserId(who.user())
                 .setOrg(who.org())

@@ -18,6 +18,9 @@ public interface RingHandler {
     /** The rings are empty and nothing was emitted: write to sockets. */
     void onTurnEnd();
 
+    /** The time asked for with {@link Shard#wakeAt}, or one before it, has come; outside of turns. */
+    default void onTimer() {}
+
     /** Called about every {@link Shard#TICK_MS}, outside of turns. */
     void onTick();
 }

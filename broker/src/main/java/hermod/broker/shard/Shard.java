@@ -27,14 +27,25 @@ public final class Shard {
 
     private static final int DRAIN_ROUNDS_MAX = 64;
 
+    /** A wake-up is moved forward only by more than this, so that at most so many are outstanding in a given time. */
+    private static final long TIMER_GRAIN_NS = 1_000_000;
+
+    /** Runs a task on the loop after a delay; {@code transport} has one. */
+    public interface Timer {
+        /** @param delayNs from now, not below 0. */
+        void schedule(Runnable task, long delayNs);
+    }
+
     private final int index;
     private final int turnRecordLimitCount;
     private final PriorityRings rings;
-    private final ShardClock clock = new ShardClock();
+    private final ShardClock clock;
     private final AtomicBoolean isWoken = new AtomicBoolean();
     private final Runnable turnTask = this::runTurn;
     private final Runnable wakeTask = this::onWake;
+    private final Runnable timerTask = this::onTimer;
     private @Nullable Executor loop;
+    private @Nullable Timer timer;
     private @Nullable Thread thread;
     private @Nullable RingHandler handler;
     /** Shards that found a ring of this one full; a set, so bounded by the shards there are. */
@@ -42,10 +53,19 @@ public final class Shard {
 
     private boolean isTurnRequested;
     private boolean isInTurn;
+    private boolean isTimerSet;
+    private long timerNs;
     private long turnCount;
 
     public Shard(int index, ShardConfig config) {
+        this(index, config, new ShardClock());
+    }
+
+    /** With a clock of a test's own. */
+    public Shard(int index, ShardConfig config, ShardClock clock) {
         this.index = index;
+        this.clock = clock;
+        clock.anchor();
         this.turnRecordLimitCount = config.turnRecordLimitCount();
         this.rings = new PriorityRings(config.ringCapacityBytes());
     }
@@ -56,7 +76,17 @@ public final class Shard {
      * @param loop runs what it is given in order on one thread; the shard's.
      */
     public void start(Executor loop, RingHandler handler) {
+        start(loop, (task, delayNs) -> {}, handler);
+    }
+
+    /**
+     * The same with a timer.
+     *
+     * @param timer for {@link #wakeAt}; runs its tasks on the loop. Without one what waits for a time is looked at on the tick.
+     */
+    public void start(Executor loop, Timer timer, RingHandler handler) {
         this.loop = loop;
+        this.timer = timer;
         this.handler = handler;
         loop.execute(() -> thread = Thread.currentThread());
     }
@@ -138,6 +168,30 @@ public final class Shard {
         if (!isTurnRequested && !isInTurn) {
             isTurnRequested = true;
             execute(turnTask);
+        }
+    }
+
+    /** Has {@link RingHandler#onTimer} called at that time of the monotonic clock or up to 1 ms later, unless it will be anyway; the shard's thread only. */
+    public void wakeAt(long atNs) {
+        Timer set = timer;
+        if (set == null || (isTimerSet && timerNs - atNs <= TIMER_GRAIN_NS)) {
+            return;
+        }
+        isTimerSet = true;
+        timerNs = atNs;
+        set.schedule(timerTask, Math.max(0, atNs - ShardClock.monotonicNs()));
+    }
+
+    private void onTimer() {
+        clock.update();
+        if (isTimerSet && timerNs - clock.nowNs() > TIMER_GRAIN_NS) {
+            // Asked for before an earlier one was, which has come since and asked anew.
+            return;
+        }
+        isTimerSet = false;
+        RingHandler work = handler;
+        if (work != null) {
+            work.onTimer();
         }
     }
 

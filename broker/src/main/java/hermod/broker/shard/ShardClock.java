@@ -4,9 +4,9 @@ package hermod.broker.shard;
  * The time as a shard sees it: read once at the start of a turn and after each read batch, so that no event costs a clock call.
  *
  * <p>Wall-clock time advances with the monotonic clock between {@link #anchor} calls, so a step of the system clock is followed within a
- * second and never inside a turn. {@link #update} and {@link #anchor} belong to the shard's thread.
+ * second and never inside a turn. {@link #update} and {@link #anchor} belong to the shard's thread. Only a test has a reason to extend it.
  */
-public final class ShardClock {
+public class ShardClock {
     private static final long NS_PER_US = 1_000;
 
     private long anchorUs;
@@ -15,30 +15,43 @@ public final class ShardClock {
     private long nowUs;
 
     public ShardClock() {
-        anchor();
+        anchorUs = wallUs();
+        anchorNs = monotonicNs();
+        nowNs = anchorNs;
+        nowUs = anchorUs;
+    }
+
+    /** The monotonic clock that is read here. */
+    protected long readNs() {
+        return System.nanoTime();
+    }
+
+    /** The wall clock that is read here, in microseconds since 1970. */
+    protected long readWallUs() {
+        return wallUs();
     }
 
     /** Reads the system's wall clock again. */
-    public void anchor() {
-        anchorUs = wallUs();
-        anchorNs = System.nanoTime();
+    public final void anchor() {
+        anchorUs = readWallUs();
+        anchorNs = readNs();
         nowNs = anchorNs;
         nowUs = anchorUs;
     }
 
     /** Reads the monotonic clock; the other methods return this reading until the next one. */
-    public void update() {
-        nowNs = System.nanoTime();
+    public final void update() {
+        nowNs = readNs();
         nowUs = anchorUs + (nowNs - anchorNs) / NS_PER_US;
     }
 
     /** Monotonic nanoseconds of the last reading. */
-    public long nowNs() {
+    public final long nowNs() {
         return nowNs;
     }
 
     /** Microseconds since 1970 of the last reading. */
-    public long nowUs() {
+    public final long nowUs() {
         return nowUs;
     }
 

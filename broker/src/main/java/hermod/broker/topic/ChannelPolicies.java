@@ -64,7 +64,11 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                         30));
         table.put(
                 "feed",
-                batched(policy(Priority.LOW, Priority.LOW, Durability.MEMORY, "1h", 5, 500), Batching.ADAPTIVE, 0, 30));
+                conflated(batched(
+                        policy(Priority.LOW, Priority.LOW, Durability.MEMORY, "1h", 5, 500),
+                        Batching.ADAPTIVE,
+                        30,
+                        150)));
         ChannelPolicy report = policy(Priority.LOW, Priority.LOW, Durability.MEMORY, "replay-window", 1, 500);
         table.put("reports", batched(report, Batching.ADAPTIVE, 0, 30));
         ChannelPolicy figures = batched(
@@ -73,7 +77,7 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                 30,
                 150);
         table.put("analytics", figures);
-        table.put("dashboard", figures);
+        table.put("dashboard", conflated(figures));
         ChannelPolicy state = batched(
                 policy(Priority.HIGH, Priority.HIGH, Durability.NEVER, "none", 2, 250), Batching.COALESCE, 0, 100);
         table.put("presence", state);
@@ -96,7 +100,19 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
     private static ChannelPolicy policy(
             Priority lane, Priority ceiling, Durability durability, String keeps, int tier, int goalP95Ms) {
         return new ChannelPolicy(
-                lane, ceiling, durability, keeps, Batching.NEVER, 0, 0, tier, goalP95Ms, 0, TALK_PER_MINUTE);
+                lane,
+                ceiling,
+                durability,
+                keeps,
+                Batching.NEVER,
+                0,
+                0,
+                "none",
+                tier,
+                goalP95Ms,
+                ChannelPolicy.WINDOW_MIN_EVENTS,
+                0,
+                TALK_PER_MINUTE);
     }
 
     private static ChannelPolicy batched(ChannelPolicy of, Batching batching, int minMs, int maxMs) {
@@ -108,8 +124,28 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                 batching,
                 minMs,
                 maxMs,
+                of.conflateBy(),
                 of.tier(),
                 of.goalP95Ms(),
+                of.windowMinEvents(),
+                of.ratePerMinute(),
+                of.rateBurst());
+    }
+
+    /** Only events whose publisher gives them the attribute are ever left out, so it does no harm where nobody does. */
+    private static ChannelPolicy conflated(ChannelPolicy of) {
+        return new ChannelPolicy(
+                of.lane(),
+                of.ceiling(),
+                of.durability(),
+                of.keeps(),
+                of.batching(),
+                of.batchMinMs(),
+                of.batchMaxMs(),
+                "key",
+                of.tier(),
+                of.goalP95Ms(),
+                of.windowMinEvents(),
                 of.ratePerMinute(),
                 of.rateBurst());
     }

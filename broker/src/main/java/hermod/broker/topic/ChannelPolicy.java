@@ -2,6 +2,9 @@ package hermod.broker.topic;
 
 import hermod.broker.config.Setting;
 import hermod.protocol.Priority;
+import hermod.protocol.ProtocolLimits;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 
 /** What holds for every topic of a channel. Immutable. */
@@ -42,6 +45,14 @@ public record ChannelPolicy(
                 text = "Longest window that batching waits for; it counts as latency. Means nothing with never.")
         int batchMaxMs,
 
+        @Setting(
+                min = 1,
+                max = 64,
+                text =
+                        "Attribute whose value is an event's key, or `none`. A subscriber that is behind gets only the newest event of each key; one that keeps up gets all. Events without "
+                                + "the attribute, and those above low, are never left out.")
+        String conflateBy,
+
         @Setting(min = 0, max = 9, text = "Place in the shedding order: the highest tier is shed first, tier 0 never.")
         int tier,
 
@@ -52,6 +63,13 @@ public record ChannelPolicy(
                 text =
                         "Goal for the 95th percentile from publish to handler; health and alerts are measured against it.")
         int goalP95Ms,
+
+        @Setting(
+                min = 0,
+                max = 1_000_000,
+                text =
+                        "Events a topic's replay window keeps whatever their age, within topic.replay-topic-bytes; only when topic.replay-limit-bytes is used up by such minimums are there fewer.")
+        int windowMinEvents,
 
         @Setting(
                 min = 0,
@@ -67,6 +85,11 @@ public record ChannelPolicy(
                         "Events one user may publish at once after a pause; means nothing without rate-per-minute. As large as that, and who keeps to it over a minute is never refused, however it is spread.")
         int rateBurst) {
 
+    static final int WINDOW_MIN_EVENTS = 100;
+
+    /** What conflate-by says where there is no conflation; so no attribute of that name can be asked for. */
+    private static final String CONFLATE_BY_NONE = "none";
+
     private static final Pattern KEEPS = Pattern.compile(
             "none|replay-window|[1-9][0-9]{0,5}[smhd](, [1-9][0-9]{0,8} events)?(, last-per-key)?(, by-type)?");
 
@@ -77,6 +100,10 @@ public record ChannelPolicy(
         if (batchMinMs > batchMaxMs) {
             throw new IllegalArgumentException(
                     "batch-min-ms is " + batchMinMs + "; it must not be above batch-max-ms, which is " + batchMaxMs);
+        }
+        if (conflateBy.getBytes(StandardCharsets.UTF_8).length > ProtocolLimits.ATTRIBUTE_KEY_BYTES) {
+            throw new IllegalArgumentException("conflate-by is '" + conflateBy + "'; an attribute's name has at most "
+                    + ProtocolLimits.ATTRIBUTE_KEY_BYTES + " bytes");
         }
         if (!KEEPS.matcher(keeps).matches()) {
             throw new IllegalArgumentException(
@@ -95,8 +122,10 @@ public record ChannelPolicy(
                 Batching.NEVER,
                 0,
                 0,
+                CONFLATE_BY_NONE,
                 3,
                 250,
+                WINDOW_MIN_EVENTS,
                 0,
                 60);
     }
@@ -104,7 +133,49 @@ public record ChannelPolicy(
     /** The same with another publish rate. */
     public ChannelPolicy withRate(int perMinute, int burst) {
         return new ChannelPolicy(
-                lane, ceiling, durability, keeps, batching, batchMinMs, batchMaxMs, tier, goalP95Ms, perMinute, burst);
+                lane,
+                ceiling,
+                durability,
+                keeps,
+                batching,
+                batchMinMs,
+                batchMaxMs,
+                conflateBy,
+                tier,
+                goalP95Ms,
+                windowMinEvents,
+                perMinute,
+                burst);
+    }
+
+    /** Whether a subscriber that is behind gets only the newest event of each key. */
+    public boolean conflates() {
+        return !conflateBy.equals(CONFLATE_BY_NONE);
+    }
+
+    /**
+     * How long a topic of the channel keeps an event for replay, in nanoseconds; 0 for not at all.
+     *
+     * @param windowNs what {@code replay-window} stands for.
+     */
+    public long keepsNs(long windowNs) {
+        if (keeps.equals("none")) {
+            return 0;
+        }
+        if (keeps.equals("replay-window")) {
+            return windowNs;
+        }
+        int unitAt = 0;
+        while (Character.isDigit(keeps.charAt(unitAt))) {
+            unitAt++;
+        }
+        long count = Long.parseLong(keeps.substring(0, unitAt));
+        return switch (keeps.charAt(unitAt)) {
+            case 's' -> TimeUnit.SECONDS.toNanos(count);
+            case 'm' -> TimeUnit.MINUTES.toNanos(count);
+            case 'h' -> TimeUnit.HOURS.toNanos(count);
+            default -> TimeUnit.DAYS.toNanos(count);
+        };
     }
 
     /** The goal in microseconds, as latencies are measured. */

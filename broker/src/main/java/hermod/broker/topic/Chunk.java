@@ -1,7 +1,9 @@
 package hermod.broker.topic;
 
 import io.netty.buffer.ByteBuf;
+import java.nio.ByteBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A piece of memory that holds EVENT frames of one topic, one after the other, as every subscriber is sent them.
@@ -16,7 +18,27 @@ public final class Chunk {
     final UnsafeBuffer buffer = new UnsafeBuffer(0, 0);
 
     private final int slot;
+    private @Nullable ByteBuffer nio;
     private int tail;
+
+    /** Offset of the first event in it; the home's, like all below. */
+    long firstOffset;
+
+    /** Events in it. */
+    int count;
+
+    /** When it was full, on the monotonic clock. */
+    long filledNs;
+
+    /** Whose replay window it is in; null when in none. {@link ReplayBudget} keeps the two links. */
+    @Nullable
+    TopicLog windowOf;
+
+    @Nullable
+    Chunk older;
+
+    @Nullable
+    Chunk newer;
 
     Chunk(ByteBuf memory, int slot) {
         this.memory = memory;
@@ -27,6 +49,16 @@ public final class Chunk {
     /** Number under which {@link ChunkTable} has it. */
     public int slot() {
         return slot;
+    }
+
+    /** The same bytes once more, made when first asked for; the home shard's, whose position and limit nobody moves. */
+    ByteBuffer nio() {
+        ByteBuffer view = nio;
+        if (view == null) {
+            view = memory.nioBuffer(0, memory.capacity());
+            nio = view;
+        }
+        return view;
     }
 
     /** The frames' bytes; retained by whoever keeps it beyond a call. */
@@ -45,12 +77,18 @@ public final class Chunk {
 
     void advance(int bytes) {
         tail += bytes;
+        count++;
         assert tail <= buffer.capacity();
     }
 
     /** To be written from the start again. */
     void rewind() {
         tail = 0;
+        count = 0;
+    }
+
+    int capacityBytes() {
+        return buffer.capacity();
     }
 
     boolean isOnlyHomes() {

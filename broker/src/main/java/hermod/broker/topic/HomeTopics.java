@@ -33,6 +33,7 @@ public final class HomeTopics {
     private final long idleNs;
     private final HandleTable handles;
     private final ChunkPool chunks;
+    private final ReplayBudget replay;
     private final Deduplication deduplication;
     private final SecureRandom random = new SecureRandom();
     private final Map<Key, TopicLog> byName = new HashMap<>();
@@ -49,6 +50,7 @@ public final class HomeTopics {
             TopicConfig config,
             HandleTable handles,
             ChunkPool chunks,
+            ReplayBudget replay,
             Deduplication deduplication) {
         this.shard = shard;
         this.shardCount = shardCount;
@@ -56,6 +58,7 @@ public final class HomeTopics {
         this.idleNs = TimeUnit.SECONDS.toNanos(config.idleSeconds());
         this.handles = handles;
         this.chunks = chunks;
+        this.replay = replay;
         this.deduplication = deduplication;
     }
 
@@ -84,7 +87,7 @@ public final class HomeTopics {
             return null;
         }
         Topic topic = new Topic(nextHandle(), org, name, channel, nextEpoch(), shard);
-        TopicLog log = new TopicLog(topic, chunks, shardCount, nowNs);
+        TopicLog log = new TopicLog(topic, chunks, replay, shardCount, nowNs);
         byName.put(key, log);
         byHandle.put(topic.handle(), log);
         handles.put(topic);

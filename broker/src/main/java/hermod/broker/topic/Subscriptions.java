@@ -44,6 +44,16 @@ public final class Subscriptions {
     }
 
     private final Int2ObjectHashMap<Subscribers> byHandle = new Int2ObjectHashMap<>();
+    private final BatchTakers takers;
+
+    public Subscriptions() {
+        this(new BatchTakers(0));
+    }
+
+    /** @param takers counts the subscriptions that take batches; shared by all shards. */
+    public Subscriptions(BatchTakers takers) {
+        this.takers = takers;
+    }
 
     /** @return null when nobody on this shard subscribes. */
     public @Nullable Subscribers of(int handle) {
@@ -52,13 +62,23 @@ public final class Subscriptions {
 
     public void add(int handle, Feed feed) {
         byHandle.computeIfAbsent(handle, none -> new Subscribers()).add(feed);
+        count(feed, 1);
+    }
+
+    private void count(Feed feed, int change) {
+        if (feed.takesBatches()) {
+            takers.count(feed.channel(), change);
+        }
     }
 
     /** Not to be called while fan-out walks the topic's subscribers. */
     public void remove(int handle, Feed feed) {
         Subscribers subscribers = byHandle.get(handle);
-        if (subscribers != null && subscribers.remove(feed) && subscribers.count == 0) {
-            byHandle.remove(handle);
+        if (subscribers != null && subscribers.remove(feed)) {
+            count(feed, -1);
+            if (subscribers.count == 0) {
+                byHandle.remove(handle);
+            }
         }
     }
 }

@@ -37,7 +37,31 @@ public record TopicConfig(
                 text =
                         "Memory for the sequences of all producers on one shard. When it is used up, the ones silent longest are forgotten: their late retries "
                                 + "would be taken as new.")
-        long dedupLimitBytes) {
+        long dedupLimitBytes,
+
+        @Setting(
+                unit = "s",
+                min = 1,
+                max = 86_400,
+                text =
+                        "How long the replay window of a channel that names no age keeps an event, for subscribers that fell behind or come back. Bounded by the bytes below.")
+        int replaySeconds,
+
+        @Setting(
+                unit = "bytes",
+                min = 0,
+                max = 1_073_741_824,
+                text =
+                        "Full chunks kept for one topic's replay window. A subscriber that falls further behind, or stays away longer, is told of a GAP. 0: the chunk being written is all there is.")
+        long replayTopicBytes,
+
+        @Setting(
+                unit = "bytes",
+                min = 0,
+                max = 68_719_476_736L,
+                text =
+                        "Full chunks kept for the replay windows of all topics. When it is used up the highest tiers lose their oldest first, down to their channels' window-min-events; then below it.")
+        long replayLimitBytes) {
 
     public TopicConfig {
         if (Integer.bitCount(chunkBytes) != 1) {
@@ -47,6 +71,6 @@ public record TopicConfig(
     }
 
     public static TopicConfig defaults() {
-        return new TopicConfig(1_000_000, 300, 65_536, 10_000, 64L * 1024 * 1024);
+        return new TopicConfig(1_000_000, 300, 65_536, 10_000, 64L * 1024 * 1024, 10, 1024 * 1024, 128L * 1024 * 1024);
     }
 }

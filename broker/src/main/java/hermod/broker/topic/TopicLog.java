@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * What the home shard keeps of a topic: the next offset, the chunk that is being written, who is interested, and which sequences were seen.
  *
- * <p>An event is written once, as the EVENT frame every subscriber is sent; what was appended since the last hand-over is the current {@link Run}. In this version a topic keeps the chunk it writes and no
- * older one: what a subscriber's outbox does not hold is gone.
+ * <p>An event is written once, as the EVENT frame every subscriber is sent; what was appended since the last hand-over is the current {@link Run}. Full chunks stay in the topic's replay window, for subscribers that fell behind or come
+ * back, as long as its bytes, its age and the shard's {@link ReplayBudget} allow; at least the events that the channel declares.
  */
 @RunsOn(Owner.SHARD)
 public final class TopicLog {
@@ -29,6 +29,12 @@ public final class TopicLog {
     /** A chunk that was full sooner is followed by one twice as large, one that lasted longer by one half as large. */
     private static final long CHUNK_SHORT_NS = TimeUnit.MILLISECONDS.toNanos(100);
 
+    /** Chunks taken from windows for one new chunk, at most. */
+    private static final int TAKE_ATTEMPTS = 16;
+
+    /** What one conflated reading looks at: keeps the shard busy for some 0.2 ms. */
+    private static final int CONFLATED_BYTES = 512 * 1024;
+
     private static final long CHUNK_LONG_NS = TimeUnit.SECONDS.toNanos(1);
 
     /** The events appended and not handed on: one contiguous piece of the current chunk. */
@@ -38,6 +44,7 @@ public final class TopicLog {
         long firstOffset;
         long expiresAtUs;
         boolean hasExclusions;
+        Priority priority = Priority.LOW;
         long arrivedNs;
 
         public int from() {
@@ -63,6 +70,11 @@ public final class TopicLog {
             return hasExclusions;
         }
 
+        /** The highest among them. An event below it starts the next run, so that only what stands before a raised event is lifted with it. */
+        public Priority priority() {
+            return priority;
+        }
+
         /** When the first of them came from its socket, on the monotonic clock. */
         public long arrivedNs() {
             return arrivedNs;
@@ -74,6 +86,7 @@ public final class TopicLog {
             firstOffset = offset;
             expiresAtUs = Long.MAX_VALUE;
             hasExclusions = false;
+            priority = Priority.LOW;
         }
     }
 
@@ -85,28 +98,44 @@ public final class TopicLog {
     private final Priority lane;
 
     private final ChunkPool chunks;
+    private final ReplayBudget replay;
+    private final long keepsNs;
+    private final ReplayWindow window = new ReplayWindow();
     private final Long2ObjectHashMap<SequenceWindow> producers = new Long2ObjectHashMap<>();
 
     /** The window found last: a topic's next event is mostly its last publisher's. {@link Deduplication}'s. */
     @Nullable
     SequenceWindow lastWindow;
 
+    private final @Nullable BatchedTopic batched;
     private final int[] subscriberCounts;
     private final Run run = new Run();
+
+    /** What {@link #read} has found. */
+    private final Run piece = new Run();
+
     private @Nullable Chunk chunk;
     private long takenNs;
     private long nextOffset = 1;
     private int holderCount;
     private long idleSinceNs;
     private boolean isQueuedForHandOver;
+    private int conflatedCount;
 
-    TopicLog(Topic topic, ChunkPool chunks, int shardCount, long nowNs) {
+    /** Shards that missed a run and have not been sent one since. */
+    private final boolean[] lagging;
+
+    TopicLog(Topic topic, ChunkPool chunks, ReplayBudget replay, int shardCount, long nowNs) {
         this.topic = topic;
         this.handle = topic.handle();
         this.channel = topic.channel().index();
         this.lane = topic.channel().policy().lane();
         this.chunks = chunks;
+        this.batched = topic.channel().policy().batching() == Batching.ADAPTIVE ? new BatchedTopic(this) : null;
+        this.replay = replay;
+        this.keepsNs = topic.channel().policy().keepsNs(replay.windowNs());
         this.subscriberCounts = new int[shardCount];
+        this.lagging = new boolean[shardCount];
         this.idleSinceNs = nowNs;
         run.clear(0, nextOffset);
     }
@@ -118,6 +147,12 @@ public final class TopicLog {
     /** The topic's handle. */
     public int handle() {
         return handle;
+    }
+
+    /** What batching keeps of the topic; null where its channel does not batch adaptively. */
+    @Nullable
+    BatchedTopic batched() {
+        return batched;
     }
 
     /** Number of the topic's channel, for metrics. */
@@ -143,6 +178,9 @@ public final class TopicLog {
      * @return the event's offset.
      */
     public long append(IncomingEvent event, long arrivedNs, RunSink sink) {
+        if (event.priority != run.priority) {
+            changePriority(event.priority, sink);
+        }
         UnsafeBuffer in = event.in;
         int fieldsAt = event.entryAt + Entry.FIELDS_AT;
         int fieldsBytes = event.fieldsBytes;
@@ -217,12 +255,21 @@ public final class TopicLog {
     private long noteInRun(IncomingEvent event, long arrivedNs) {
         if (run.count++ == 0) {
             run.arrivedNs = arrivedNs;
+            // A new chunk begins a new run.
+            run.priority = event.priority;
         }
         if (event.ttlSeconds != 0) {
             run.expiresAtUs = Math.min(run.expiresAtUs, event.timestampUs + event.ttlSeconds * 1_000_000L);
         }
         run.hasExclusions |= event.excludesDevice;
         return nextOffset++;
+    }
+
+    private void changePriority(Priority next, RunSink sink) {
+        if (run.count > 0 && next.compareTo(run.priority) < 0) {
+            handOver(sink);
+        }
+        run.priority = next;
     }
 
     private Chunk chunkFor(int frameBytes, long nowNs, RunSink sink) {
@@ -234,15 +281,29 @@ public final class TopicLog {
         if (current != null) {
             handOver(sink);
             wantedBytes = nextChunkBytes(current.memory.capacity(), nowNs - takenNs);
-            // Not ours from here on, even if there is no memory for the next one.
+            // Written no more from here on, even if there is no memory for the next one.
             chunk = null;
-            chunks.retire(current);
+            keep(current, nowNs);
         }
-        current = chunks.take(frameBytes, wantedBytes);
+        current = take(frameBytes, wantedBytes);
+        current.firstOffset = nextOffset;
         chunk = current;
         takenNs = nowNs;
         run.clear(0, nextOffset);
         return current;
+    }
+
+    /** Where there is no memory left, windows give theirs: a new event matters more than old ones. */
+    private Chunk take(int frameBytes, int wantedBytes) {
+        for (int attempt = 0; ; attempt++) {
+            try {
+                return chunks.take(frameBytes, wantedBytes);
+            } catch (OutOfMemoryError | IllegalStateException noMemory) {
+                if (attempt == TAKE_ATTEMPTS || !replay.dropOne()) {
+                    throw noMemory;
+                }
+            }
+        }
     }
 
     /** A chunk is to last about as long as a few turns: a busy topic's are large, and ten thousand slow ones do not hold the memory of busy ones. */
@@ -251,6 +312,207 @@ public final class TopicLog {
             return bytes * 2;
         }
         return filledInNs > CHUNK_LONG_NS ? bytes / 2 : bytes;
+    }
+
+    /** Puts a full chunk into the window, and takes out what its bytes or its age rule out. */
+    private void keep(Chunk full, long nowNs) {
+        if (keepsNs == 0) {
+            chunks.retire(full);
+            return;
+        }
+        full.filledNs = nowNs;
+        window.add(full);
+        replay.add(this, full);
+        while (!window.isEmpty()
+                && (window.bytes() > replay.topicBytes()
+                        || (nowNs - window.oldest().filledNs > keepsNs && isAboveMinimum()))) {
+            dropOldest();
+        }
+    }
+
+    /** Whether the window keeps what its channel declares without its oldest chunk. */
+    boolean isAboveMinimum() {
+        Chunk current = chunk;
+        return window.eventCount() - window.oldest().count + (current == null ? 0 : current.count)
+                >= topic.channel().policy().windowMinEvents();
+    }
+
+    void dropOldest() {
+        Chunk oldest = window.removeOldest();
+        replay.remove(this, oldest);
+        chunks.retire(oldest);
+    }
+
+    /** The topic's place in the shedding order. */
+    int tier() {
+        return topic.channel().policy().tier();
+    }
+
+    /** The first offset that can still be read; {@link #nextOffset} when nothing can. */
+    public long firstAvailable() {
+        if (!window.isEmpty()) {
+            return window.oldest().firstOffset;
+        }
+        Chunk current = chunk;
+        return current == null ? nextOffset : current.firstOffset;
+    }
+
+    /** Memory of the full chunks that can be read again, in bytes. */
+    public long windowBytes() {
+        return window.bytes();
+    }
+
+    /**
+     * Reads events again. The current run is to be handed over before.
+     *
+     * @param from an offset; what is kept behind it is read, without a hole.
+     * @param bytesMax bytes of frames after which it ends; one event is read whatever its size.
+     * @return the offset behind the last one read: {@link #nextOffset} when all were.
+     */
+    public long read(long from, int bytesMax, PieceSink sink) {
+        long next = Math.max(from, firstAvailable());
+        int bytesLeft = bytesMax;
+        while (bytesLeft > 0 && next < nextOffset) {
+            Chunk in = window.from(next);
+            if (in == null) {
+                in = chunk;
+            }
+            if (in == null) {
+                return nextOffset;
+            }
+            int at = indexOf(in, next);
+            while (bytesLeft > 0 && at < in.tail()) {
+                int end = readPiece(in, at, bytesLeft, Long.MAX_VALUE, null, sink);
+                bytesLeft -= end - at;
+                next += piece.count;
+                at = end;
+            }
+        }
+        return next;
+    }
+
+    /**
+     * Reads again only what is not superfluous: of the events in the next {@value #CONFLATED_BYTES} bytes, of each key the newest. The current run is to be handed over before.
+     *
+     * @return as {@link #read}.
+     */
+    public long readConflated(long from, int bytesMax, Conflation conflation, PieceSink sink) {
+        long next = Math.max(from, firstAvailable());
+        conflation.begin(topic.channel().policy().conflateBy());
+        long end = note(next, conflation);
+        conflatedCount = 0;
+        int bytesLeft = bytesMax;
+        while (bytesLeft > 0 && next < end) {
+            Chunk in = chunkOf(next);
+            int at = indexOf(in, next);
+            while (bytesLeft > 0 && next < end && at < in.tail()) {
+                if (conflation.survives(in.memory, at)) {
+                    int pieceEnd = readPiece(in, at, bytesLeft, end - next, conflation, sink);
+                    bytesLeft -= pieceEnd - at;
+                    next += piece.count;
+                    at = pieceEnd;
+                } else {
+                    at += frameBytes(in.buffer, at);
+                    next++;
+                    conflatedCount++;
+                }
+            }
+        }
+        conflation.end();
+        return next;
+    }
+
+    /** Events that the last {@link #readConflated} left out. */
+    public int conflatedCount() {
+        return conflatedCount;
+    }
+
+    /** @return the offset behind the last event noted. */
+    private long note(long from, Conflation conflation) {
+        long next = from;
+        int bytesLeft = CONFLATED_BYTES;
+        while (bytesLeft > 0 && next < nextOffset) {
+            Chunk in = chunkOf(next);
+            int at = indexOf(in, next);
+            while (bytesLeft > 0 && at < in.tail()) {
+                conflation.note(in.memory, at);
+                int bytes = frameBytes(in.buffer, at);
+                bytesLeft -= bytes;
+                at += bytes;
+                next++;
+            }
+        }
+        return next;
+    }
+
+    private Chunk chunkOf(long offset) {
+        Chunk in = window.from(offset);
+        if (in == null) {
+            in = chunk;
+        }
+        if (in == null) {
+            throw new IllegalStateException("no chunk holds an offset that is kept: offset=" + offset);
+        }
+        return in;
+    }
+
+    private static int indexOf(Chunk in, long offset) {
+        int at = 0;
+        for (long skip = offset - in.firstOffset; skip > 0; skip--) {
+            at += frameBytes(in.buffer, at);
+        }
+        return at;
+    }
+
+    private static int frameBytes(UnsafeBuffer buffer, int at) {
+        return FrameHeader.LENGTH_FIELD_BYTES + buffer.getInt(at, ByteOrder.LITTLE_ENDIAN);
+    }
+
+    /** As many frames as fit, up to one whose priority is lower than the piece's, as runs are cut too. @return index behind them. */
+    private int readPiece(
+            Chunk in, int from, int bytesMax, long countMax, @Nullable Conflation conflation, PieceSink sink) {
+        UnsafeBuffer buffer = in.buffer;
+        piece.clear(from, buffer.getLong(from + EventFrame.OFFSET_AT, ByteOrder.LITTLE_ENDIAN));
+        int at = from;
+        while (at < in.tail()) {
+            int bytes = frameBytes(buffer, at);
+            int flags = buffer.getByte(at + FrameHeader.FLAGS_AT);
+            Priority priority = Priority.ofCode(flags & FrameHeader.FLAG_PRIORITY);
+            if (at > from
+                    && (at + bytes - from > bytesMax
+                            || priority.compareTo(piece.priority) < 0
+                            || piece.count == countMax
+                            || (conflation != null && !conflation.survives(in.memory, at)))) {
+                break;
+            }
+            piece.priority = priority;
+            piece.hasExclusions |= (flags & FrameHeader.FLAG_EXCLUDE_DEVICE) != 0;
+            int entryAt = at + EventFrame.ENTRY_AT;
+            long ttlSeconds = buffer.getInt(entryAt + Entry.TTL_AT, ByteOrder.LITTLE_ENDIAN) & 0xffff_ffffL;
+            if (ttlSeconds != 0) {
+                long timestampUs = buffer.getLong(entryAt + Entry.TIMESTAMP_AT, ByteOrder.LITTLE_ENDIAN);
+                piece.expiresAtUs = Math.min(piece.expiresAtUs, timestampUs + ttlSeconds * 1_000_000L);
+            }
+            piece.count++;
+            at += bytes;
+        }
+        sink.onPiece(
+                in, from, at, piece.firstOffset, piece.count, piece.priority, piece.expiresAtUs, piece.hasExclusions);
+        return at;
+    }
+
+    /** Notes that a shard missed a run; false if it had missed one before and was sent none since. */
+    public boolean markLagging(int shard) {
+        if (lagging[shard]) {
+            return false;
+        }
+        lagging[shard] = true;
+        return true;
+    }
+
+    /** Notes that a shard was sent a run: from its first offset it sees what it missed. */
+    public void unmarkLagging(int shard) {
+        lagging[shard] = false;
     }
 
     /** Hands the current run on, if there is one, and starts the next behind it. */
@@ -326,6 +588,9 @@ public final class TopicLog {
     }
 
     void close() {
+        while (!window.isEmpty()) {
+            dropOldest();
+        }
         if (chunk != null) {
             chunks.retire(chunk);
             chunk = null;

@@ -65,6 +65,12 @@ public final class Transport implements AutoCloseable {
         return shardLoops.get(shard);
     }
 
+    /** The timer of the same loop. */
+    public Shard.Timer timer(int shard) {
+        EventLoop loop = shardLoops.get(shard);
+        return (task, delayNs) -> loop.schedule(task, delayNs, TimeUnit.NANOSECONDS);
+    }
+
     /** Gives a shard its sockets; before {@link #listen}. */
     public void serve(Sessions sessions) {
         Shard shard = sessions.shard();

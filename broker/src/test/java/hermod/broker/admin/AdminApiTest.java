@@ -151,6 +151,58 @@ class AdminApiTest {
                 .contains("Allow: GET");
     }
 
+    private String post(String headers, String json) throws Exception {
+        return send("POST /api/v1/subscriptions HTTP/1.1\r\nHost: localhost\r\n" + headers + "Content-Length: "
+                + json.getBytes(StandardCharsets.UTF_8).length + "\r\nConnection: close\r\n\r\n" + json);
+    }
+
+    @Test
+    void subscriptionsAreReplacedAsTheBodySays() throws Exception {
+        String answer = post(
+                "Hermod-Operator: test\r\n",
+                "{\"org\":\"acme\",\"user\":\"ann\",\"keepOthers\":true,\"topics\":[{\"topic\":\"chat:a\"},{\"topic\":\"feed:ü\",\"filter\":\"propertyId = 17\"}]}");
+        assertThat(answer).startsWith("HTTP/1.1 200 ");
+        JsonTree first = JsonTree.parse(body(answer)).children("connections").get(0);
+        assertThat(first.text("id")).isEqualTo("c1");
+        assertThat(first.isTrue("replaced")).isTrue();
+        assertThat(first.number("removed")).isEqualTo(4);
+        assertThat(first.children("refused").get(0).text("topic")).isEqualTo("feed:secret");
+        SubscriptionsOrder order = broker.lastOrder;
+        assertThat(order).isNotNull();
+        assertThat(order.org()).isEqualTo("acme");
+        assertThat(order.user()).isEqualTo("ann");
+        assertThat(order.keepsOthers()).isTrue();
+        assertThat(order.topics().get(0).hasFilter()).isFalse();
+        assertThat(order.topics().get(1).getFilter().getIn(0)).isEqualTo("17");
+    }
+
+    @Test
+    void aChangeIsForOperatorsAndNotForWebPages() throws Exception {
+        String good = "{\"org\":\"acme\",\"user\":\"ann\",\"topics\":[]}";
+        assertThat(post("", good)).startsWith("HTTP/1.1 403 ");
+        assertThat(post("Hermod-Operator: x\r\nOrigin: http://localhost\r\n", good))
+                .startsWith("HTTP/1.1 403 ");
+        assertThat(get("/api/v1/subscriptions")).startsWith("HTTP/1.1 405 ");
+        assertThat(broker.lastOrder).isNull();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                "[]",
+                "{\"org\":\"acme\",\"topics\":[]}",
+                "{\"org\":\"acme\",\"user\":\"ann\",\"topics\":[{\"topic\":\"no channel\"}]}",
+                "{\"org\":\"acme\",\"user\":\"ann\",\"topics\":[{\"topic\":\"chat:a\"},{\"topic\":\"chat:a\"}]}",
+                "{\"org\":\"acme\",\"user\":\"ann\",\"topics\":[{\"topic\":\"chat:a\",\"filter\":\"a = = b\"}]}"
+            })
+    void aBodyThatIsNoOrderIsRefusedAndNothingChanges(String json) throws Exception {
+        assertThat(post("Hermod-Operator: x\r\n", json))
+                .startsWith("HTTP/1.1 400 ")
+                .contains("error");
+        assertThat(broker.lastOrder).isNull();
+    }
+
     @Test
     void aChangeNeedsTheOperatorsHeaderAndNoPageMayAskForIt() throws Exception {
         String post =

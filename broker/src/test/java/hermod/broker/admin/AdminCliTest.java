@@ -97,6 +97,38 @@ class AdminCliTest {
     }
 
     @Test
+    void subscriptionsOfAUserAreReplacedAndEachConnectionIsTold() throws Exception {
+        MadeUpBroker broker = new MadeUpBroker();
+        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker, broker)) {
+            Command done = Command.run(
+                    "subscriptions",
+                    "--admin",
+                    api.address(),
+                    "--org",
+                    "acme",
+                    "--user",
+                    "ann",
+                    "chat:a",
+                    "feed:b where x = 1 and y < 2");
+            assertThat(done.exitCode()).as(done.err()).isZero();
+            assertThat(done.out().lines())
+                    .containsExactly(
+                            "c1  phone  subscribed 1, removed 4",
+                            "    feed:secret: no right",
+                            "c2  old?[31m  not replaced: the client does not know how, is going, or does not take its answers");
+            assertThat(broker.lastOrder.topics().get(1).getFilter().getAllCount())
+                    .isEqualTo(2);
+            assertThat(broker.lastOrder.keepsOthers()).isFalse();
+            Command wrong = Command.run(
+                    "subscriptions", "--admin", api.address(), "--org", "o", "--user", "u", "chat:a where (");
+            assertThat(wrong.exitCode()).isEqualTo(ExitCode.FAILED);
+            assertThat(wrong.err()).contains("expected a key").contains("propertyId = 17");
+            assertThat(Command.run("subscriptions", "--org", "o", "--user", "u").exitCode())
+                    .isEqualTo(ExitCode.USAGE);
+        }
+    }
+
+    @Test
     void aNameFromAStrangerCanNotTalkToTheTerminal() throws Exception {
         try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), new MadeUpBroker(), new MadeUpBroker())) {
             Command connections = Command.run("connections", "--admin", api.address());

@@ -9,11 +9,13 @@ import hermod.broker.metrics.TopicStats;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** What an operator sees of a broker that is not there. */
 final class MadeUpBroker implements OperatorView, OperatorControls {
     volatile boolean ready = true;
     volatile boolean defect;
+    volatile @Nullable SubscriptionsOrder lastOrder;
 
     @Override
     public BrokerStats stats() {
@@ -43,6 +45,9 @@ final class MadeUpBroker implements OperatorView, OperatorControls {
                 2,
                 3,
                 4,
+                5,
+                0,
+                30_000,
                 latency,
                 latency,
                 latency,
@@ -63,6 +68,7 @@ final class MadeUpBroker implements OperatorView, OperatorControls {
                 1_000_000,
                 2_000_000,
                 List.of("chat:1", "chat:2", "chat:3", "chat:4"),
+                Map.of("chat:2", "room = 7"),
                 7,
                 8,
                 4_096,
@@ -123,6 +129,20 @@ final class MadeUpBroker implements OperatorView, OperatorControls {
     @Override
     public DrainProgress drainProgress() {
         return drain.next();
+    }
+
+    @Override
+    public List<SubscriptionsOutcome> replaceSubscriptions(SubscriptionsOrder order) {
+        lastOrder = order;
+        return List.of(
+                new SubscriptionsOutcome(
+                        "c1",
+                        "phone",
+                        true,
+                        order.topics().size() - 1,
+                        4,
+                        List.of(new SubscriptionsOutcome.Refusal("feed:secret", 1005, "no right"))),
+                new SubscriptionsOutcome("c2", "old\u001b[31m", false, 0, 0, List.of()));
     }
 
     @Override

@@ -262,12 +262,14 @@ class ConfigReaderTest {
                 defaults.transport(),
                 defaults.admission(),
                 defaults.session(),
+                defaults.filter(),
                 defaults.publish(),
                 defaults.service(),
                 defaults.shard(),
                 defaults.outbox(),
                 defaults.topic(),
                 defaults.channels(),
+                defaults.batching(),
                 defaults.metrics(),
                 defaults.admin());
         ConfigException refused = catchThrowableOfType(

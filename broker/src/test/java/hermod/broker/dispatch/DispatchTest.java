@@ -7,7 +7,6 @@ import hermod.broker.metrics.ChannelInfo;
 import hermod.broker.metrics.Counter;
 import hermod.broker.metrics.LatencySummary;
 import hermod.broker.metrics.Metrics;
-import hermod.broker.outbox.CountingOwner;
 import hermod.broker.outbox.Feed;
 import hermod.broker.outbox.FrameSink;
 import hermod.broker.outbox.Outbox;
@@ -15,6 +14,7 @@ import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.outbox.RunPool;
 import hermod.broker.shard.Shard;
 import hermod.broker.shard.ShardConfig;
+import hermod.broker.topic.BatchingConfig;
 import hermod.broker.topic.ChannelPolicy;
 import hermod.broker.topic.Channels;
 import hermod.broker.topic.HomeTopics;
@@ -26,6 +26,8 @@ import hermod.protocol.Priority;
 import hermod.protocol.TopicName;
 import hermod.protocol.frame.EventFrame;
 import hermod.protocol.frame.FrameHeader;
+import hermod.protocol.frame.FrameType;
+import hermod.protocol.frame.LaterFrames;
 import hermod.protocol.frame.PublishFrame;
 import hermod.protocol.frame.PublishedFrame;
 import hermod.protocol.frame.PublishedWriter;
@@ -50,10 +52,9 @@ class DispatchTest {
     private static final int AWAY = 1;
 
     /** A connection that remembers what it was told. */
-    private static final class Client implements Party, FrameSink {
+    private static final class Client implements Party, FrameSink, Outbox.Owner {
         final Dispatch on;
         final long key;
-        final CountingOwner owner = new CountingOwner();
         final Outbox outbox;
         final PublishedWriter outcomes = new PublishedWriter();
         final List<Integer> accepted = new ArrayList<>();
@@ -70,17 +71,23 @@ class DispatchTest {
         boolean isMarked;
         int underWayEvents;
         int underWayBytes;
+        boolean isWritable = true;
+
+        @Nullable
+        Feed feed;
+
+        final List<String> gaps = new ArrayList<>();
 
         Client(Dispatch on, long key) {
             this.on = on;
             this.key = key;
             outbox = new Outbox(
-                    owner, this, new RunPool(), on.metrics(), on.shard().clock(), new OutboxConfig(65_536, 0, 0));
+                    this, this, new RunPool(), on.metrics(), on.shard().clock(), new OutboxConfig(65_536, 0, 0));
             on.add(this);
         }
 
         Feed subscribe() {
-            Feed feed = new Feed(outbox, 0, topic.channel().policy().lane(), device());
+            feed = new Feed(outbox, topic.handle(), 0, topic.channel().policy().lane(), device(), nextOffset);
             on.subscriptions().add(topic.handle(), feed);
             return feed;
         }
@@ -158,21 +165,46 @@ class DispatchTest {
         }
 
         @Override
-        public void onHeld(int correlation, @Nullable Topic held, long next, @Nullable ErrorCode why) {
+        public void onHeld(
+                int correlation, @Nullable Topic held, long next, long firstAvailable, @Nullable ErrorCode why) {
             topic = held;
             nextOffset = next;
             refusal = why;
         }
 
         @Override
-        public boolean isWritable() {
+        public @Nullable Feed feed(int handle) {
+            return feed;
+        }
+
+        @Override
+        public void onRoom(Feed behind, int bytes) {
+            on.read(this, topic, behind, bytes);
+        }
+
+        @Override
+        public boolean knowsGaps() {
             return true;
+        }
+
+        @Override
+        public void onLoss() {
+            throw new AssertionError("it knows gaps");
+        }
+
+        @Override
+        public boolean isWritable() {
+            return isWritable;
         }
 
         @Override
         public void write(ByteBuf frames) {
             for (int at = frames.readerIndex(); at < frames.writerIndex(); at += FrameHeader.frameBytes(frames, at)) {
-                offsets.add(EventFrame.offset(frames, at));
+                if (FrameHeader.type(frames, at) == FrameType.GAP.code()) {
+                    gaps.add(LaterFrames.first(frames, at) + "-" + LaterFrames.last(frames, at));
+                } else {
+                    offsets.add(EventFrame.offset(frames, at));
+                }
             }
             frames.release();
         }
@@ -237,7 +269,9 @@ class DispatchTest {
                 new Channels(Map.of("chat", ChannelPolicy.defaults())),
                 allocator,
                 TopicConfig.defaults(),
-                1_000_000);
+                BatchingConfig.defaults(),
+                1_000_000,
+                1_000);
         for (int i = 0; i < 2; i++) {
             dispatches[i] = new Dispatch(ground, i, metrics.shard(i));
             shards[i].start(tasks.get(i)::addLast, dispatches[i]);
@@ -441,19 +475,79 @@ class DispatchTest {
     }
 
     @Test
-    void aShardThatFallsBehindHasTheTopicsSubscribersThereToldThatTheyLagged() throws Exception {
+    void aSubscriberWhoseShardMissedRunsReadsThemFromTheReplayWindow() throws Exception {
         Client subscriber = holding(AWAY, 1, true);
         Feed feed = subscriber.subscribe();
         Client publisher = holding(HOME, 2, false);
-        // More runs than the ring and the queue before it take, while the other shard does nothing.
-        for (int id = 0; id < Outgoing.WAITING_COUNT_MAX + 2_000; id++) {
-            publish(publisher, id, 0);
+        int count = publishMoreThanTheRingTakes(publisher, 0);
+        settle();
+        assertThat(subscriber.offsets).hasSize(count).isSorted().doesNotHaveDuplicates();
+        assertThat(subscriber.gaps).isEmpty();
+        assertThat(feed.isLive()).isTrue();
+        assertThat(metrics.get(Counter.RUNS_OVERRUN)).isPositive();
+        // And once more: the mark of the first time must not stand in the way of the next.
+        int more = publishMoreThanTheRingTakes(publisher, 0);
+        settle();
+        assertThat(subscriber.offsets).hasSize(count + more).isSorted().doesNotHaveDuplicates();
+        dispatches[AWAY].subscriptions().remove(subscriber.topic.handle(), feed);
+        subscriber.outbox.close();
+        settle();
+        assertThat(metrics.get(Counter.DEFECTS)).isZero();
+    }
+
+    /** More runs than the ring and the queue before it take, while the other shard does nothing. */
+    private int publishMoreThanTheRingTakes(Client publisher, int payloadBytes) throws Exception {
+        int count = Outgoing.WAITING_RUNS_MAX + 2_000;
+        for (int id = 0; id < count; id++) {
+            publish(publisher, id, payloadBytes);
             dispatches[HOME].shard().turnNow();
         }
-        tasks.get(AWAY).removeLast().run();
-        assertThat(subscriber.owner.laggedCount).isPositive();
-        assertThat(subscriber.owner.fullCount).isZero();
+        return count;
+    }
+
+    @Test
+    void whatTheReplayWindowNoLongerHasIsAnnouncedAsAGapInItsPlace() throws Exception {
+        Client subscriber = holding(AWAY, 1, true);
+        Feed feed = subscriber.subscribe();
+        Client publisher = holding(HOME, 2, false);
+        int count = publishMoreThanTheRingTakes(publisher, 2_000);
+        settle();
+        assertThat(subscriber.offsets).isSorted().doesNotHaveDuplicates().endsWith((long) count);
+        assertThat(subscriber.gaps).hasSize(1);
+        String[] gap = subscriber.gaps.get(0).split("-");
+        long from = Long.parseLong(gap[0]);
+        long to = Long.parseLong(gap[1]);
+        assertThat(subscriber.offsets).contains(from - 1, to + 1).hasSize(count - (int) (to - from + 1));
+        assertThat(feed.isLive()).isTrue();
         dispatches[AWAY].subscriptions().remove(subscriber.topic.handle(), feed);
+        subscriber.outbox.close();
+        settle();
+        assertThat(metrics.get(Counter.DEFECTS)).isZero();
+    }
+
+    @Test
+    void aSubscriberThatTookNothingForAWhileReadsOnFromTheWindowAndIsLiveAgain() throws Exception {
+        Client subscriber = holding(HOME, 1, true);
+        Feed feed = subscriber.subscribe();
+        Client publisher = holding(HOME, 2, false);
+        subscriber.isWritable = false;
+        for (int id = 1; id <= 300; id++) {
+            publish(publisher, id, 1_000);
+            settle();
+            assertThat(subscriber.outbox.queuedBytes()).isLessThanOrEqualTo(65_536);
+        }
+        assertThat(feed.isLive()).isFalse();
+        assertThat(subscriber.outbox.behindCount()).isEqualTo(1);
+        subscriber.isWritable = true;
+        subscriber.on.flushes().add(subscriber.outbox);
+        subscriber.on.shard().requestTurn();
+        settle();
+        assertThat(feed.isLive()).isTrue();
+        publish(publisher, 301, 10);
+        settle();
+        assertThat(subscriber.offsets).hasSize(301).isSorted().doesNotHaveDuplicates();
+        assertThat(subscriber.gaps).isEmpty();
+        dispatches[HOME].subscriptions().remove(subscriber.topic.handle(), feed);
         subscriber.outbox.close();
         settle();
         assertThat(metrics.get(Counter.DEFECTS)).isZero();

@@ -44,6 +44,14 @@ final class MetricsDocument {
                     "events",
                     counter.meaning());
         }
+        for (ChannelGauge gauge : ChannelGauge.values()) {
+            row(
+                    page,
+                    code(camel(gauge)),
+                    code("hermod_channel_" + nameInSeconds(gauge)),
+                    "µs; s on /metrics",
+                    gauge.meaning() + " A gauge, not a sum: the highest of the shards'.");
+        }
         page.append(stagesHead());
         row(page, "name", "label stage", "unit", "meaning");
         row(page, "---", "---", "---", "---");
@@ -87,16 +95,27 @@ final class MetricsDocument {
                     CONNECTIONS_REFUSED,
                     CONNECTIONS_CLOSED,
                     CONNECTIONS_SILENT,
-                    CONNECTIONS_SLOW,
-                    CONNECTIONS_LAGGED -> "connections";
-            case FRAMES_RECEIVED, FRAMES_BAD, ERRORS_SENT -> "frames";
-            case PUBLISHES_BACK_PRESSURED, PUBLISHES_RATE_LIMITED, PUBLISHES_USER_RATE_LIMITED, PUBLISHES_NOT_ENABLED ->
-                "events";
+                    CONNECTIONS_SLOW -> "connections";
+            case FRAMES_RECEIVED, FRAMES_BAD, ERRORS_SENT, GAPS_SENT -> "frames";
+            case PUBLISHES_BACK_PRESSURED,
+                    PUBLISHES_RATE_LIMITED,
+                    PUBLISHES_USER_RATE_LIMITED,
+                    PUBLISHES_NOT_ENABLED,
+                    EVICTED_LOW,
+                    EVICTED_NORMAL,
+                    EVICTED_HIGH -> "events";
+            case RUNS_OVERRUN -> "runs";
+            case WINDOW_READS -> "reads";
+            case WINDOWS_SHORTENED -> "chunks";
+            case SUBSCRIPTIONS_BEHIND -> "subscriptions";
             case READS_STOPPED -> "stops";
             case RECORDS_DELAYED -> "ring records";
+            case SUBSCRIPTIONS_REPLACED -> "REPLACED frames";
             case OUTCOMES_LOST -> "PUBLISHED frames";
             case PRODUCERS_FORGOTTEN -> "producers";
             case SOCKET_FLUSHES -> "flushes";
+            case RUNS_COMPRESSED, RUNS_NOT_COMPRESSED -> "runs";
+            case COMPRESSION_SAVED_BYTES -> "bytes";
             case DEFECTS -> "exceptions";
         };
     }
@@ -105,7 +124,12 @@ final class MetricsDocument {
         return stage.name().toLowerCase(Locale.ROOT);
     }
 
-    private static String camel(Stage stage) {
+    /** As {@code /metrics} has it, where times are in seconds. */
+    private static String nameInSeconds(ChannelGauge gauge) {
+        return gauge.label().replaceAll("_us$", "_seconds");
+    }
+
+    private static String camel(Enum<?> stage) {
         StringBuilder camel = new StringBuilder();
         for (String word : stage.name().split("_", -1)) {
             camel.append(camel.isEmpty() ? word.substring(0, 1).toLowerCase(Locale.ROOT) : word.substring(0, 1))

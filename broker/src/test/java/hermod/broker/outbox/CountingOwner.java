@@ -1,17 +1,26 @@
 package hermod.broker.outbox;
 
-/** Counts what it is told. */
+import java.util.ArrayList;
+import java.util.List;
+
+/** Remembers what it is asked and told. */
 public final class CountingOwner implements Outbox.Owner {
-    public int fullCount;
-    public int laggedCount;
+    public final List<Feed> asked = new ArrayList<>();
+    public boolean knowsGaps = true;
+    public int lossCount;
 
     @Override
-    public void onOutboxFull() {
-        fullCount++;
+    public void onRoom(Feed feed, int bytes) {
+        asked.add(feed);
     }
 
     @Override
-    public void onLagged() {
-        laggedCount++;
+    public boolean knowsGaps() {
+        return knowsGaps;
+    }
+
+    @Override
+    public void onLoss() {
+        lossCount++;
     }
 }

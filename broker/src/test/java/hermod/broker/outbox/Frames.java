@@ -1,5 +1,6 @@
 package hermod.broker.outbox;
 
+import hermod.protocol.Priority;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFrame;
 import hermod.protocol.frame.FrameHeader;
@@ -19,7 +20,12 @@ final class Frames {
 
     /** @return index behind the frame. */
     int append(long offset, int frameBytes, long timestampUs, long ttlSeconds) {
-        FrameHeader.write(memory, FrameType.EVENT, 0, handle, 0, frameBytes - FrameHeader.LENGTH);
+        return append(offset, frameBytes, timestampUs, ttlSeconds, Priority.LOW);
+    }
+
+    /** @return index behind the frame. */
+    int append(long offset, int frameBytes, long timestampUs, long ttlSeconds, Priority priority) {
+        FrameHeader.write(memory, FrameType.EVENT, priority.code(), handle, 0, frameBytes - FrameHeader.LENGTH);
         memory.writeLongLE(offset);
         Entry.writeFixed(memory, timestampUs, ttlSeconds, 0, 0);
         memory.writeZero(frameBytes - EventFrame.FIXED_BYTES);

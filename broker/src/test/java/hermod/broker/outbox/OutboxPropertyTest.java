@@ -9,6 +9,7 @@ import hermod.broker.outbox.Outbox.Offer;
 import hermod.broker.outbox.RecordingSink.Frame;
 import hermod.broker.shard.ShardClock;
 import hermod.protocol.Priority;
+import hermod.protocol.frame.FrameHeader;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,7 +18,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/** Whatever is offered, discarded and flushed in whatever order: each feed's events come once, in order, and all bytes and references are accounted for. */
+/** Whatever is offered, raised, discarded, granted, read again and flushed in whatever order: each feed's events come once, in order, none is lost, and all bytes and references are accounted for. */
 @ExtendWith(LeakCheck.class)
 class OutboxPropertyTest {
     private static final int LIMIT_BYTES = 20_000;
@@ -26,15 +27,19 @@ class OutboxPropertyTest {
     private static final int FEED_COUNT = 6;
     private static final int STEP_COUNT = 4_000;
 
-    private record Event(long offset, int bytes, boolean isExpired) {}
+    private record Event(Frames chunk, long offset, int from, int to, long expiresAtUs, boolean isExcluded) {
+        boolean isExpired(long nowUs) {
+            return expiresAtUs <= nowUs;
+        }
+    }
 
-    /** What the model knows of a feed: the events it was given and has not seen on the socket. */
+    /** What the model knows of a feed: its topic's events, and up to where the socket has seen them. */
     private static final class Subscription {
         final int handle;
         final Feed feed;
-        final ArrayDeque<Event> owed = new ArrayDeque<>();
+        final List<Event> events = new ArrayList<>();
         Frames chunk;
-        long nextOffset = 1;
+        long seenOffset;
 
         Subscription(int handle, Feed feed) {
             this.handle = handle;
@@ -49,20 +54,19 @@ class OutboxPropertyTest {
             hermod.broker.metrics.MetricsConfig.defaults());
     private final ShardClock clock = new ShardClock();
     private final RecordingSink sink = new RecordingSink();
+    private final CountingOwner owner = new CountingOwner();
     private final Outbox outbox = new Outbox(
-            new CountingOwner(),
-            sink,
-            new RunPool(),
-            metrics.shard(0),
-            clock,
-            new OutboxConfig(LIMIT_BYTES, RESERVE_BYTES, 0));
+            owner, sink, new RunPool(), metrics.shard(0), clock, new OutboxConfig(LIMIT_BYTES, RESERVE_BYTES, 0));
     private final List<Subscription> subscriptions = new ArrayList<>();
-    private final List<Frames> retired = new ArrayList<>();
+    private final List<Frames> chunks = new ArrayList<>();
+    private final ArrayDeque<Feed> unanswered = new ArrayDeque<>();
     private long deliveredCount;
+    private long grantedBytes;
+    private long takenBytes;
 
-    @RepeatedTest(20)
+    @RepeatedTest(100)
     void eachFeedSeesItsEventsOnceAndInOrder() {
-        long seed = ThreadLocalRandom.current().nextLong();
+        long seed = Long.getLong("hermod.seed", ThreadLocalRandom.current().nextLong());
         try {
             run(new Random(seed));
         } catch (RuntimeException | AssertionError failed) {
@@ -71,108 +75,196 @@ class OutboxPropertyTest {
     }
 
     private void run(Random random) {
+        boolean usesCredit = random.nextBoolean();
+        if (usesCredit) {
+            outbox.useCredit();
+        }
         for (int i = 0; i < FEED_COUNT; i++) {
             Priority lane = Priority.ofCode(random.nextInt(Priority.COUNT));
-            subscriptions.add(new Subscription(i + 1, new Feed(outbox, 0, lane, 1)));
+            subscriptions.add(new Subscription(i + 1, new Feed(outbox, i + 1, 0, lane, 1, 1)));
         }
+        subscriptions.forEach(each -> chunks.add(each.chunk));
         for (int step = 0; step < STEP_COUNT; step++) {
             Subscription one = subscriptions.get(random.nextInt(FEED_COUNT));
-            switch (random.nextInt(10)) {
+            switch (random.nextInt(12)) {
                 case 0 -> {
-                    outbox.discard(one.feed);
-                    one.owed.clear();
+                    if (random.nextInt(20) == 0) {
+                        outbox.discard(one.feed);
+                        one.seenOffset = one.events.size();
+                        one.feed.advanceTo(one.seenOffset + 1);
+                    }
                 }
-                case 1, 2 -> {
+                case 1, 2, 3 -> {
                     sink.burstBytes = 1 + random.nextInt(3_000);
                     sink.kernelBytes = random.nextInt(6_000);
                     outbox.flush();
                     checkWritten();
                 }
-                case 3 -> outbox.holdBack(random.nextBoolean());
-                default -> offer(one, random);
+                case 4 -> outbox.holdBack(random.nextBoolean());
+                case 5 -> answerReads(random.nextInt(4), random);
+                case 6 -> grant(usesCredit ? random.nextInt(6_000) : 0);
+                default -> publish(one, random);
             }
-            // Expired events leave without a trace, with the run they are in.
-            assertThat(outbox.queuedBytes())
-                    .isBetween(owedBytes(false), owedBytes(false) + owedBytes(true))
-                    .isBetween(0L, (long) LIMIT_BYTES);
+            assertThat(outbox.queuedBytes()).isBetween(0L, (long) LIMIT_BYTES);
         }
         if (random.nextBoolean()) {
             outbox.holdBack(false);
             sink.openWide();
-            assertThat(outbox.flush()).isTrue();
-            checkWritten();
-            assertThat(subscriptions).allMatch(each -> each.owed.stream().allMatch(Event::isExpired));
+            for (int round = 0; round < 10_000 && !(isAllSeen() && outbox.queuedBytes() == 0); round++) {
+                grant(usesCredit ? 10_000 : 0);
+                outbox.flush();
+                checkWritten();
+                answerReads(Integer.MAX_VALUE, random);
+            }
+            assertThat(subscriptions.stream().filter(each -> !isAllSeen(each)))
+                    .extracting(each -> each.feed.state
+                            + " next=" + each.feed.nextOffset
+                            + " seen=" + each.seenOffset
+                            + " of " + each.events.size()
+                            + " asked=" + each.feed.readBytes
+                            + " wants=" + each.feed.wantsRead)
+                    .isEmpty();
             assertThat(outbox.queuedBytes()).isZero();
+            assertThat(outbox.behindCount()).isZero();
             assertThat(outbox.deliveredCount()).isEqualTo(deliveredCount);
             assertThat(metrics.channels().get(0).delivered()).isEqualTo(deliveredCount);
         }
         outbox.close();
         assertThat(outbox.queuedBytes()).isZero();
-        subscriptions.forEach(each -> retired.add(each.chunk));
-        for (Frames chunk : retired) {
+        for (Frames chunk : chunks) {
             assertThat(chunk.memory.refCnt()).isEqualTo(1);
             chunk.memory.release();
         }
     }
 
-    private void offer(Subscription to, Random random) {
+    private void grant(int bytes) {
+        if (bytes > 0) {
+            outbox.grant(bytes);
+            grantedBytes += bytes;
+        }
+    }
+
+    private boolean isAllSeen() {
+        return subscriptions.stream().allMatch(this::isAllSeen);
+    }
+
+    private boolean isAllSeen(Subscription of) {
+        return of.feed.isLive()
+                && of.events.stream()
+                        .skip(of.seenOffset)
+                        .allMatch(event -> event.isExcluded || event.isExpired(clock.nowUs()));
+    }
+
+    private void publish(Subscription to, Random random) {
         int count = 1 + random.nextInt(4);
-        List<Event> events = new ArrayList<>();
         if (!to.chunk.hasRoomFor(4 * 300)) {
-            retired.add(to.chunk);
             to.chunk = new Frames(to.handle, CHUNK_BYTES);
+            chunks.add(to.chunk);
         }
         if (random.nextInt(4) == 0) {
             // One that leaves this device out: the feed's next run is not contiguous.
-            to.chunk.append(to.nextOffset++, 40);
+            append(to, random, Priority.LOW, true);
+            if (to.feed.isLive()) {
+                to.feed.advanceTo(to.events.size() + 1);
+            }
             count--;
         }
         if (count == 0) {
             return;
         }
+        Priority priority = Priority.ofCode(
+                random.nextInt(10) == 0 ? random.nextInt(4) : to.feed.lane().code());
         int from = to.chunk.end();
+        long firstOffset = to.events.size() + 1;
         long expiresAtUs = Long.MAX_VALUE;
         for (int i = 0; i < count; i++) {
-            boolean isExpired = random.nextInt(8) == 0;
-            int bytes = 40 + random.nextInt(200);
-            long atUs = isExpired ? clock.nowUs() - 10_000_000 : clock.nowUs();
-            long ttlSeconds = isExpired ? 1 : random.nextBoolean() ? 0 : 3_600;
-            if (ttlSeconds != 0) {
-                expiresAtUs = Math.min(expiresAtUs, atUs + ttlSeconds * 1_000_000);
-            }
-            to.chunk.append(to.nextOffset, bytes, atUs, ttlSeconds);
-            events.add(new Event(to.nextOffset++, bytes, isExpired));
+            expiresAtUs = Math.min(expiresAtUs, append(to, random, priority, false).expiresAtUs);
         }
-        int bytes = to.chunk.end() - from;
-        int limitBytes = to.feed.lane() == Priority.URGENT ? LIMIT_BYTES : LIMIT_BYTES - RESERVE_BYTES;
-        boolean fits = outbox.queuedBytes() + bytes <= limitBytes;
-        Offer offer = outbox.offer(to.feed, to.chunk.memory, from, to.chunk.end(), count, expiresAtUs);
-        assertThat(offer).isEqualTo(fits ? Offer.QUEUED : Offer.FULL);
-        if (fits) {
-            to.owed.addAll(events);
+        if (!to.feed.isLive()) {
+            outbox.onPassedBy(to.feed, to.events.size(), priority);
+        } else {
+            assertThat(to.feed.nextOffset()).isEqualTo(firstOffset);
+            Offer offer = outbox.offer(to.feed, priority, to.chunk.memory, from, to.chunk.end(), count, expiresAtUs);
+            if (offer == Offer.QUEUED) {
+                to.feed.advanceTo(firstOffset + count);
+            } else {
+                assertThat(to.feed.isLive()).isFalse();
+                outbox.onPassedBy(to.feed, to.events.size(), priority);
+            }
+        }
+    }
+
+    private Event append(Subscription to, Random random, Priority priority, boolean isExcluded) {
+        boolean isExpired = random.nextInt(8) == 0;
+        long atUs = isExpired ? clock.nowUs() - 10_000_000 : clock.nowUs();
+        long ttlSeconds = isExpired ? 1 : random.nextBoolean() ? 0 : 3_600;
+        int from = to.chunk.end();
+        int end = to.chunk.append(to.events.size() + 1, 40 + random.nextInt(200), atUs, ttlSeconds, priority);
+        Event event = new Event(
+                to.chunk,
+                to.events.size() + 1,
+                from,
+                end,
+                ttlSeconds == 0 ? Long.MAX_VALUE : atUs + ttlSeconds * 1_000_000,
+                isExcluded);
+        to.events.add(event);
+        return event;
+    }
+
+    /** What the home does with questions, in the order they came. */
+    private void answerReads(int countMax, Random random) {
+        for (Feed feed : owner.asked) {
+            unanswered.add(feed);
+        }
+        owner.asked.clear();
+        for (int i = 0; i < countMax && !unanswered.isEmpty(); i++) {
+            Feed feed = unanswered.removeFirst();
+            if (feed.isLive() || feed.readBytes == 0) {
+                continue;
+            }
+            Subscription of = subscriptions.get(feed.handle() - 1);
+            int number = feed.readNumber();
+            assertThat(outbox.onReadBegin(feed, 1)).isTrue();
+            long next = feed.nextOffset();
+            int left = random.nextInt(6);
+            while (left-- > 0 && next <= of.events.size() && feed.readNumber() == number) {
+                Event event = of.events.get((int) next - 1);
+                if (!event.isExcluded) {
+                    Priority priority = FrameHeader.priority(event.chunk.memory, event.from);
+                    outbox.offerRead(feed, priority, event.chunk.memory, event.from, event.to, 1, event.expiresAtUs);
+                }
+                if (feed.readNumber() == number) {
+                    feed.advanceTo(++next);
+                }
+            }
+            if (feed.readNumber() == number) {
+                outbox.onReadEnd(feed, next, next == of.events.size() + 1);
+            }
         }
     }
 
     private void checkWritten() {
         for (Frame frame : sink.frames) {
             Subscription of = subscriptions.get(frame.handle() - 1);
-            Event next = of.owed.pollFirst();
-            while (next != null && next.isExpired()) {
-                next = of.owed.pollFirst();
+            Event event = of.events.get((int) frame.number() - 1);
+            assertThat(event.isExcluded).isFalse();
+            assertThat(frame.bytes()).isEqualTo(event.to - event.from);
+            assertThat(frame.number()).as("offsets of topic %s", of.handle).isGreaterThan(of.seenOffset);
+            for (long skipped = of.seenOffset + 1; skipped < frame.number(); skipped++) {
+                Event missing = of.events.get((int) skipped - 1);
+                assertThat(missing.isExcluded || missing.isExpired(clock.nowUs()))
+                        .as("offset %s of topic %s was passed over", skipped, of.handle)
+                        .isTrue();
             }
-            assertThat(next).isNotNull();
-            assertThat(frame.number()).isEqualTo(next.offset());
-            assertThat(frame.bytes()).isEqualTo(next.bytes());
+            of.seenOffset = frame.number();
             deliveredCount++;
+            if (FrameHeader.priority(event.chunk.memory, event.from) != Priority.URGENT) {
+                takenBytes += frame.bytes();
+            }
+        }
+        if (outbox.creditBytes() != Long.MAX_VALUE) {
+            assertThat(outbox.creditBytes()).isEqualTo(grantedBytes - takenBytes);
         }
         sink.frames.clear();
-    }
-
-    private long owedBytes(boolean expired) {
-        return subscriptions.stream()
-                .flatMap(each -> each.owed.stream())
-                .filter(event -> event.isExpired() == expired)
-                .mapToLong(Event::bytes)
-                .sum();
     }
 }

@@ -9,7 +9,7 @@ class DeduplicationTest {
     private final ChunkPool chunks = new ChunkPool(UnpooledByteBufAllocator.DEFAULT, new ChunkTable(), 4_096);
 
     private TopicLog log(int handle) {
-        return new TopicLog(TopicFixture.topic(handle), chunks, 1, 0);
+        return new TopicLog(TopicFixture.topic(handle), chunks, TopicFixture.replay(), 1, 0);
     }
 
     private static Deduplication deduplication(int producersPerTopic, long limitBytes) {

@@ -18,7 +18,8 @@ class HomeTopicsTest {
     private HomeTopics topics(int shard, int shardCount, int limitCount) {
         TopicConfig config = TopicFixture.config(limitCount, IDLE_SECONDS, 10, 1_000_000);
         ChunkPool chunks = new ChunkPool(UnpooledByteBufAllocator.DEFAULT, new ChunkTable(), 4_096);
-        return new HomeTopics(shard, shardCount, config, handles, chunks, new Deduplication(config));
+        return new HomeTopics(
+                shard, shardCount, config, handles, chunks, TopicFixture.replay(), new Deduplication(config));
     }
 
     private TopicLog open(String name, long atSeconds) {

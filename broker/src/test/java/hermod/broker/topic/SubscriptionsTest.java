@@ -55,7 +55,7 @@ class SubscriptionsTest {
                 new ShardMetrics(1, 2, 64),
                 new ShardClock(),
                 OutboxConfig.defaults());
-        return new Feed(outbox, 0, Priority.NORMAL, 1);
+        return new Feed(outbox, 1, 0, Priority.NORMAL, 1, 1);
     }
 
     private Set<Feed> of(int handle) {

@@ -15,7 +15,11 @@ final class TopicFixture {
     private TopicFixture() {}
 
     static TopicConfig config(int topics, int idleSeconds, int producersPerTopic, long dedupBytes) {
-        return new TopicConfig(topics, idleSeconds, 4_096, producersPerTopic, dedupBytes);
+        return new TopicConfig(topics, idleSeconds, 4_096, producersPerTopic, dedupBytes, 10, 64 * 1024, 1024 * 1024);
+    }
+
+    static ReplayBudget replay() {
+        return new ReplayBudget(config(1, 1, 1, 1), 1);
     }
 
     static Topic topic(int handle) {

@@ -30,7 +30,7 @@ class TopicLogTest {
     private final ChunkTable table = new ChunkTable();
     private final FailingAllocator allocator = new FailingAllocator();
     private final ChunkPool chunks = new ChunkPool(allocator, table, 4_096);
-    private final TopicLog log = new TopicLog(TopicFixture.topic(5), chunks, 2, 0);
+    private final TopicLog log = new TopicLog(TopicFixture.topic(5), chunks, TopicFixture.replay(), 2, 0);
     private final List<Handed> handed = new ArrayList<>();
     private Chunk last;
 
@@ -235,7 +235,7 @@ class TopicLogTest {
         allocator.fails = true;
         assertThatThrownBy(() -> append(TopicFixture.event(50_000))).isInstanceOf(OutOfMemoryError.class);
         allocator.fails = false;
-        TopicLog other = new TopicLog(TopicFixture.topic(6), chunks, 2, 0);
+        TopicLog other = new TopicLog(TopicFixture.topic(6), chunks, TopicFixture.replay(), 2, 0);
         List<Integer> slots = new ArrayList<>();
         RunSink sink = (of, chunk, run) -> slots.add(chunk.slot());
         log.append(TopicFixture.event(0), 1, sink);

@@ -26,6 +26,9 @@ final class ChannelMeter {
     private long suppressed;
     private long expired;
     private long reconnects;
+    private long gaps;
+    private long gapsClosed;
+    private long missedAtMost;
 
     ChannelMeter(int connectionNumber) {
         this.connectionNumber = connectionNumber;
@@ -55,6 +58,16 @@ final class ChannelMeter {
         reconnects++;
     }
 
+    /** @param missed at most; 0 where that is not known or they are still to come. */
+    synchronized void onGap(long missed) {
+        gaps++;
+        missedAtMost = Math.min(missedAtMost, Long.MAX_VALUE - missed) + missed;
+    }
+
+    synchronized void onGapClosed() {
+        gapsClosed++;
+    }
+
     /** The broker checks reports against what it sent on the connection, so what came by earlier ones is not reported any more. */
     synchronized void onConnection(int number) {
         connectionNumber = number;
@@ -77,6 +90,7 @@ final class ChannelMeter {
 
     synchronized ChannelStatus status() {
         long p95Us = total.getTotalCount() == 0 ? 0 : total.getValueAtPercentile(P95);
-        return new ChannelStatus(p95Us, lastEventAtUs, delivered, suppressed, expired, reconnects);
+        return new ChannelStatus(
+                p95Us, lastEventAtUs, delivered, suppressed, expired, reconnects, gaps, gapsClosed, missedAtMost);
     }
 }

@@ -19,7 +19,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  *
  * <pre>
  *   hermod-io          sockets, codec, all state of the clients; never waits and runs no code of the application
- *   hermod-handler     event listeners
+ *   hermod-handler     event listeners, the most urgent topics first
  *   hermod-completion  futures and state listeners; apart from the handlers, so that a listener may wait for a future
  *   hermod-lookup      host names and token sources, which may block; ends when idle
  * </pre>
@@ -31,14 +31,14 @@ public final class ClientThreads {
     private static final int LOOKUP_THREADS = 2;
 
     private final EventLoopGroup loops;
-    private final ThreadPoolExecutor handlers;
+    private final LaneQueue handlers;
     private final ThreadPoolExecutor completions;
     private final ThreadPoolExecutor lookups;
     private final Map<EventLoop, LoopTick> ticks = new ConcurrentHashMap<>();
 
     public ClientThreads(int ioThreads, int handlerThreads) {
         loops = new MultiThreadIoEventLoopGroup(ioThreads, factory("hermod-io"), NioIoHandler.newFactory());
-        handlers = pool("hermod-handler", handlerThreads);
+        handlers = new LaneQueue(handlerThreads, factory("hermod-handler"));
         completions = pool("hermod-completion", 1);
         lookups = pool("hermod-lookup", LOOKUP_THREADS);
         lookups.setKeepAliveTime(LOOKUP_IDLE_SECONDS, TimeUnit.SECONDS);
@@ -49,7 +49,7 @@ public final class ClientThreads {
         return loops.next();
     }
 
-    Executor handlers() {
+    LaneQueue handlers() {
         return handlers;
     }
 
@@ -73,7 +73,7 @@ public final class ClientThreads {
     /** Stops all threads; clients that were not closed are cut off. Does not wait. */
     public void close() {
         loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
-        handlers.shutdown();
+        handlers.close();
         completions.shutdown();
         lookups.shutdownNow();
     }

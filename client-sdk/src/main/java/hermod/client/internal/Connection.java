@@ -4,6 +4,7 @@ import com.google.protobuf.MessageLite;
 import hermod.client.BrokerLimits;
 import hermod.client.HermodException;
 import hermod.protocol.CloseCode;
+import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.control.ControlCodec;
@@ -14,6 +15,7 @@ import hermod.protocol.frame.ClockFrames;
 import hermod.protocol.frame.FrameCutter;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
+import hermod.protocol.frame.LaterFrames;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFutureListener;
@@ -30,6 +32,9 @@ import org.jspecify.annotations.Nullable;
  * only.
  */
 final class Connection extends ChannelInboundHandlerAdapter {
+    /** Of whatever a broker may send. */
+    static final int FRAME_BYTES_MAX = ProtocolLimits.PAYLOAD_BYTES_CEILING + ProtocolLimits.FRAME_OVERHEAD_BYTES;
+
     private static final int TOPICS_DEFAULT = 1_000;
     private static final long GOODBYE_MS_MAX = 1_000;
 
@@ -40,6 +45,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     private @Nullable FrameCutter cutter;
     private @Nullable Heartbeat heartbeat;
     private BrokerLimits limits = limitsOf(Limits.getDefaultInstance());
+    private long features;
     private boolean isWelcomed;
     private boolean isEnded;
     private long deadlineNs;
@@ -69,6 +75,11 @@ final class Connection extends ChannelInboundHandlerAdapter {
     /** Defaults until WELCOME. */
     BrokerLimits limits() {
         return limits;
+    }
+
+    /** Whether both ends have it; nothing before WELCOME. */
+    boolean has(Feature feature) {
+        return feature.isIn(features);
     }
 
     boolean isOpen() {
@@ -155,6 +166,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     void onWelcome(Welcome welcome, long pingIntervalNs, long silenceTimeoutNs, long nowNs) {
         isWelcomed = true;
         welcomedAtNs = nowNs;
+        features = welcome.getFeatures();
         limits = limitsOf(welcome.getLimits());
         heartbeat = new Heartbeat(pingIntervalNs, silenceTimeoutNs, nowNs);
         if (cutter != null) {
@@ -168,9 +180,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
                 : Math.min(told.getPayloadBytes(), ProtocolLimits.PAYLOAD_BYTES_CEILING);
         int frameBytes = told.getFrameBytes() <= 0
                 ? payloadBytes + ProtocolLimits.FRAME_OVERHEAD_BYTES
-                : Math.min(
-                        told.getFrameBytes(),
-                        ProtocolLimits.PAYLOAD_BYTES_CEILING + ProtocolLimits.FRAME_OVERHEAD_BYTES);
+                : Math.min(told.getFrameBytes(), FRAME_BYTES_MAX);
         int topics = told.getTopicsPerConnection() <= 0 ? TOPICS_DEFAULT : told.getTopicsPerConnection();
         return new BrokerLimits(
                 frameBytes,
@@ -210,9 +220,24 @@ final class Connection extends ChannelInboundHandlerAdapter {
         write(ControlCodec.encode(context().alloc(), type, requestId, message));
     }
 
-    /** Writes a request whose answer is awaited; the caller flushes. */
-    void request(FrameType type, MessageLite message, FrameType answerType, long nowNs, Requests.Answer answer) {
-        send(type, requests.add(answerType, nowNs, answer), message);
+    /**
+     * Writes a request whose answer is awaited; the caller flushes.
+     *
+     * @return its id.
+     */
+    int request(FrameType type, MessageLite message, FrameType answerType, long nowNs, Requests.Answer answer) {
+        int id = requests.add(answerType, nowNs, answer);
+        send(type, id, message);
+        return id;
+    }
+
+    /** Lets the broker send so much more of LOW to HIGH; nothing for 0. The caller flushes. */
+    void grant(long creditBytes) {
+        if (creditBytes > 0) {
+            ByteBuf out = buffer(FrameHeader.LENGTH + LaterFrames.ONE_NUMBER_BODY_BYTES);
+            LaterFrames.writeCredit(out, requests.nextId(), creditBytes);
+            write(out);
+        }
     }
 
     void ping(long nowUs, long nowNs) {

@@ -1,14 +1,20 @@
 package hermod.client.internal;
 
+import hermod.client.Gap;
+import hermod.client.GapReason;
 import hermod.client.HermodException;
 import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Feature;
+import hermod.protocol.Priority;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Close;
+import hermod.protocol.control.wire.Replaced;
 import hermod.protocol.control.wire.Service;
 import hermod.protocol.control.wire.Unsubscribed;
 import hermod.protocol.control.wire.Welcome;
+import hermod.protocol.frame.BatchFrame;
 import hermod.protocol.frame.ClockFrames;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
@@ -16,7 +22,9 @@ import hermod.protocol.frame.EventFrame;
 import hermod.protocol.frame.FrameCheck;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
+import hermod.protocol.frame.LaterFrames;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -28,13 +36,18 @@ final class FrameRouter {
     private final Topics topics;
     private final Publications publications;
     private final DeliveryBudget budget;
+    private final Credit credit;
+    /** What the BATCH in hand holds; grows to the largest that came, at most 1 MiB. */
+    private final ByteBuf batch = Unpooled.buffer(0);
+
     private long reportsRefused;
 
-    FrameRouter(Session session, Topics topics, Publications publications, DeliveryBudget budget) {
+    FrameRouter(Session session, Topics topics, Publications publications, DeliveryBudget budget, Credit credit) {
         this.session = session;
         this.topics = topics;
         this.publications = publications;
         this.budget = budget;
+        this.credit = credit;
     }
 
     long reportsRefused() {
@@ -60,6 +73,7 @@ final class FrameRouter {
         int requestId = FrameHeader.requestId(in, at);
         switch (type) {
             case EVENT -> onEvent(connection, in, at);
+            case BATCH -> onBatch(connection, in, at);
             case PUBLISHED -> publications.onPublished(in, at, System.nanoTime());
             case PING -> onPing(connection, requestId, in, at);
             case PONG -> onPong(connection, in, at);
@@ -70,10 +84,23 @@ final class FrameRouter {
                         connection,
                         requestId,
                         ControlCodec.decode(hermod.protocol.control.wire.Error.parser(), in, at));
-            case SUBSCRIBED, OPENED, REFRESHED -> connection.requests().onAnswer(type, requestId, in, at);
+            case SUBSCRIBED, OPENED, REFRESHED, RESUMED -> connection.requests().onAnswer(type, requestId, in, at);
+            case REPLACED -> onReplaced(connection, requestId, in, at);
             case SERVICE -> session.onService(connection, ControlCodec.decode(Service.parser(), in, at));
             case UNSUBSCRIBED -> onUnsubscribed(connection, requestId, in, at);
-            default -> LOG.debug("frame of a feature that was not agreed is skipped: type={}", type);
+            case GAP, GAP_CLOSED, PROGRESS -> onWordOfOffsets(connection, type, in, at);
+            default -> throw new ProtocolException(CloseCode.BAD_FRAME, "frame was not agreed: type=" + type);
+        }
+    }
+
+    private void onReplaced(Connection connection, int requestId, ByteBuf in, int at) throws ProtocolException {
+        if (!connection.has(Feature.FILTER)) {
+            throw new ProtocolException(CloseCode.BAD_FRAME, "frame was not agreed: type=REPLACED");
+        }
+        if (Requests.isControlId(requestId)) {
+            connection.requests().onAnswer(FrameType.REPLACED, requestId, in, at);
+        } else {
+            topics.onUnaskedReplaced(ControlCodec.decode(Replaced.parser(), in, at));
         }
     }
 
@@ -95,6 +122,38 @@ final class FrameRouter {
 
     private void onEvent(Connection connection, ByteBuf in, int at) throws ProtocolException {
         EventFrame.check(in, at);
+        int creditBytes = 0;
+        if (connection.has(Feature.CREDIT) && FrameHeader.priority(in, at) != Priority.URGENT) {
+            creditBytes = FrameHeader.frameBytes(in, at);
+            // Before anything is dropped: the broker has counted it.
+            credit.onFrame(creditBytes);
+        }
+        receive(connection, in, at, creditBytes);
+    }
+
+    private void onBatch(Connection connection, ByteBuf in, int at) throws ProtocolException {
+        if (!connection.has(Feature.LZ4)) {
+            throw new ProtocolException(CloseCode.BAD_FRAME, "frame was not agreed: type=" + FrameType.BATCH);
+        }
+        BatchFrame.check(in, at);
+        boolean isUnderCredit = connection.has(Feature.CREDIT);
+        int batchBytes = FrameHeader.frameBytes(in, at);
+        if (isUnderCredit) {
+            credit.onFrame(batchBytes);
+        }
+        BatchFrame.unpack(in, at, batch);
+        long unpackedBytes = batch.writerIndex();
+        int next = 0;
+        while (next < unpackedBytes) {
+            int frameBytes = FrameHeader.frameBytes(batch, next);
+            // Its share of what came by the socket, for that is what the broker has counted.
+            int creditBytes = isUnderCredit ? (int) Math.max(1, (long) batchBytes * frameBytes / unpackedBytes) : 0;
+            receive(connection, batch, next, creditBytes);
+            next += frameBytes;
+        }
+    }
+
+    private void receive(Connection connection, ByteBuf in, int at, int creditBytes) throws ProtocolException {
         Topic topic = topics.ofHandle(FrameHeader.handle(in, at));
         if (topic == null || !topic.isSubscribed) {
             // On its way while we were leaving the topic.
@@ -110,12 +169,54 @@ final class FrameRouter {
             return;
         }
         checkFields(in, EventFrame.entryAt(in, at));
-        ReceivedEvent event = ReceivedEvent.of(topic.name, topic.epoch, connection.number(), receivedAtUs, in, at);
-        if (budget.add(event.bytes())) {
+        deliver(
+                connection,
+                topic,
+                ReceivedEvent.of(topic.name, topic.epoch, connection.number(), creditBytes, receivedAtUs, in, at));
+    }
+
+    private void deliver(Connection connection, Topic topic, Letter letter) {
+        if (budget.add(letter)) {
             connection.pauseReading();
             budget.recheck();
         }
-        topic.mailbox.offer(event);
+        topic.mailbox.offer(letter);
+    }
+
+    /** GAP, GAP_CLOSED or PROGRESS. */
+    private void onWordOfOffsets(Connection connection, FrameType type, ByteBuf in, int at) throws ProtocolException {
+        boolean isGap = type == FrameType.GAP;
+        boolean isProgress = type == FrameType.PROGRESS;
+        if (!isProgress && !connection.has(Feature.GAP)) {
+            throw new ProtocolException(CloseCode.BAD_FRAME, "frame was not agreed: type=" + type);
+        }
+        int bodyBytes = isGap ? LaterFrames.GAP_BODY_BYTES : LaterFrames.GAP_CLOSED_BODY_BYTES;
+        FrameCheck.bodyIs(isProgress ? LaterFrames.ONE_NUMBER_BODY_BYTES : bodyBytes, in, at);
+        Topic topic = topics.ofHandle(FrameHeader.handle(in, at));
+        if (topic == null || !topic.isSubscribed) {
+            return;
+        }
+        long first = LaterFrames.first(in, at);
+        if (isProgress) {
+            topic.onProgress(first);
+            return;
+        }
+        long last = LaterFrames.last(in, at);
+        if (first < 1 || last < first) {
+            throw new ProtocolException(CloseCode.BAD_FRAME, "gap of no range: from=" + first + ", to=" + last);
+        }
+        if (isGap) {
+            boolean isFillComing = LaterFrames.isFillComing(in, at);
+            topic.onGap(first, last, isFillComing);
+            GapReason reason = GapReason.ofCode(LaterFrames.gapReason(in, at));
+            Gap gap = new Gap(topic.name, topic.epoch, first, last, reason, isFillComing);
+            topic.meter.onGap(gap.missedAtMost());
+            deliver(connection, topic, topic.mailbox.word(listener -> listener.onGap(gap)));
+        } else {
+            topic.onProgress(last);
+            topic.meter.onGapClosed();
+            deliver(connection, topic, topic.mailbox.word(listener -> listener.onGapClosed(topic.name, first, last)));
+        }
     }
 
     private static void checkFields(ByteBuf in, int entryAt) throws ProtocolException {

@@ -1,8 +1,9 @@
 package hermod.client.internal;
 
 import hermod.client.EventListener;
+import hermod.protocol.Priority;
 
-/** What a mailbox carries to listeners, in order: an event, or word of a hole or of the end. */
+/** What a mailbox carries to listeners, in order: an event, or word of a gap or of the end. */
 interface Letter {
     void deliverTo(EventListener listener);
 
@@ -11,8 +12,18 @@ interface Letter {
         return true;
     }
 
+    /** Which lane its mailbox is to wait in, at least. */
+    default Priority priority() {
+        return Priority.NORMAL;
+    }
+
     /** What it weighs against the bound of undelivered bytes. */
     default int bytes() {
+        return 0;
+    }
+
+    /** What it holds of the credit window until it is handled; 0 for a letter outside credit. */
+    default int creditBytes() {
         return 0;
     }
 }

@@ -1,5 +1,6 @@
 package hermod.client.internal;
 
+import hermod.client.HermodException;
 import hermod.client.PublishReceipt;
 import hermod.protocol.Priority;
 import hermod.protocol.frame.Entry;
@@ -22,6 +23,15 @@ final class Publication {
 
     /** Of the handle it was last sent with. */
     int epoch;
+
+    /** What it takes of the publish window while it has no outcome: its part of the frame it was last sent in, the head counted with the first. */
+    int sentBytes;
+
+    /** The broker's last word, where it refused it for now. */
+    @Nullable
+    HermodException refusal;
+
+    int refusalCount;
 
     @Nullable
     Topic topic;

@@ -42,7 +42,7 @@ final class PublicationRing {
         return count;
     }
 
-    /** Sum of the entries' bytes. */
+    /** Sum of the bytes they were sent with. */
     long bytes() {
         return bytes;
     }
@@ -67,7 +67,7 @@ final class PublicationRing {
         slots[tail & slotMask] = publication;
         tail = (tail + 1) & ID_MASK;
         count++;
-        bytes += publication.entryBytes();
+        bytes += publication.sentBytes;
     }
 
     /** The publication with this id, left where it is; null if none waits under it. */
@@ -83,7 +83,7 @@ final class PublicationRing {
         if (found != null) {
             slots[id & slotMask] = null;
             count--;
-            bytes -= found.entryBytes();
+            bytes -= found.sentBytes;
             skipHoles();
         }
         return found;

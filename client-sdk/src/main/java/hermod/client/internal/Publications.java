@@ -10,12 +10,16 @@ import hermod.protocol.frame.PublishedFrame;
 import io.netty.buffer.ByteBuf;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Queue;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -31,6 +35,9 @@ import org.jspecify.annotations.Nullable;
  *                                                 has room
  * </pre>
  *
+ * <p>What is back-pressured goes to Topic.refused and is sent again, before anything later of its topic, as often as the settings say. It fails instead where the
+ * broker has accepted a later one, because the order could no longer be kept.
+ *
  * <p>{@link #publish} any thread, the rest on the loop.
  */
 final class Publications {
@@ -39,6 +46,12 @@ final class Publications {
 
     /** Bytes of one PUBLISH with several events: enough to make the head's share small. */
     private static final int RUN_BYTES = 32 * 1024;
+
+    /** What the broker did not say itself: doubled with each refusal. */
+    private static final long RETRY_MS_MIN = 20;
+
+    /** Who is told to wait longer is better told at once. */
+    private static final long RETRY_MS_MAX = 5_000;
 
     private final Settings settings;
     private final Completions completions;
@@ -57,6 +70,7 @@ final class Publications {
     private final ArrayDeque<Publication> ready = new ArrayDeque<>();
     private long readyBytes;
     private final List<Publication> run = new ArrayList<>();
+    private final Set<Topic> held = new LinkedHashSet<>();
     private final PublicationRing ring;
     private int windowEvents;
     private long windowBytes;
@@ -188,10 +202,22 @@ final class Publications {
         return recalled;
     }
 
-    /** Takes back what was sent and not answered, and what was ready, in order: the connection is gone. */
+    /** Takes back what was sent and not answered, what was refused for a while and what was ready, in each topic's order: the connection is gone. */
     List<Publication> recallAll() {
         List<Publication> recalled = ring.takeAll();
+        for (Publication sent : recalled) {
+            Topic topic = topicOf(sent);
+            topic.inFlight--;
+            // What was sent behind a refused one may have been accepted.
+            failRefusedBefore(topic, sent.sequence);
+        }
         recalled.addAll(ready);
+        if (!held.isEmpty()) {
+            held.forEach(topic -> recalled.addAll(topic.refused));
+            held.forEach(topic -> topic.refused.clear());
+            held.clear();
+            recalled.sort(Comparator.comparingLong(each -> each.sequence));
+        }
         ready.clear();
         readyBytes = 0;
         return recalled;
@@ -213,8 +239,12 @@ final class Publications {
             }
             Topic topic = topicOf(run.get(0));
             PublishEncoder.write(out, run, topic.handle, ring.nextId(), clockOffsetUs);
+            topic.inFlight += run.size();
+            int headBytes = PublishEncoder.HEAD_BYTES;
             for (Publication sent : run) {
                 sent.epoch = topic.epoch;
+                sent.sentBytes = entryBytes(sent) + headBytes;
+                headBytes = 0;
                 ring.add(sent);
             }
             if (out.readableBytes() >= CHUNK_BYTES) {
@@ -230,7 +260,10 @@ final class Publications {
 
     private boolean hasWindow() {
         // One event always fits an empty window, or a broker with a small one would never get it.
-        return ring.count() == 0 || (ring.count() < windowEvents && ring.room() > 0 && ring.bytes() < windowBytes);
+        return ring.count() == 0
+                || (ring.count() < windowEvents
+                        && ring.room() > 0
+                        && ring.bytes() + PublishEncoder.HEAD_BYTES + entryBytes(ready.getFirst()) <= windowBytes);
     }
 
     /** Moves to {@code run} what of the ready ones fits in one frame; nothing where the next one is too large for the broker. */
@@ -249,7 +282,7 @@ final class Publications {
                 next != null && run.size() < runMax && follows(next, run.get(run.size() - 1));
                 next = ready.peekFirst()) {
             bytes += entryBytes(next);
-            if (bytes > bytesMax || ring.bytes() + bytes > windowBytes) {
+            if (bytes > bytesMax || ring.bytes() + PublishEncoder.HEAD_BYTES + bytes > windowBytes) {
                 return;
             }
             run.add(takeReady());
@@ -300,8 +333,16 @@ final class Publications {
             onAccepted(outcomes.rangeFirstRequestId(i), outcomes.rangeLength(i), outcomes.rangeFirstOffset(i));
         }
         for (int i = 0; i < outcomes.exceptionCount(); i++) {
-            onException(i);
+            onException(i, nowNs);
         }
+    }
+
+    private @Nullable Publication take(int id) {
+        Publication taken = ring.take(id);
+        if (taken != null) {
+            topicOf(taken).inFlight--;
+        }
+        return taken;
     }
 
     private void onAccepted(int firstId, int count, long firstOffset) throws ProtocolException {
@@ -309,39 +350,133 @@ final class Publications {
             throw new ProtocolException(CloseCode.BAD_FRAME, "more accepted than was published: count=" + count);
         }
         for (int i = 0; i < count; i++) {
-            Publication accepted = ring.take(firstId + i);
+            Publication accepted = take(firstId + i);
             if (accepted != null) {
+                onOrdered(accepted);
                 succeed(accepted, firstOffset + i, false);
             }
         }
     }
 
-    private void onException(int index) {
+    private void onException(int index, long nowNs) {
         int kind = outcomes.exceptionKind(index);
         if (kind == PublishedFrame.KIND_CLAMPED) {
             return;
         }
-        Publication found = ring.take(outcomes.exceptionRequestId(index));
+        Publication found = take(outcomes.exceptionRequestId(index));
         if (found == null) {
             return;
         }
         if (kind == PublishedFrame.KIND_DUPLICATE) {
+            onOrdered(found);
             succeed(found, outcomes.exceptionOffset(index), true);
         } else {
             int code = outcomes.exceptionCode(index);
-            fail(
+            onRefused(
                     found,
                     new HermodException(
                             code,
                             "the broker refused an event of " + found.topicName,
                             outcomes.exceptionRetryAfterMs(index),
-                            null));
+                            null),
+                    nowNs);
         }
+    }
+
+    private void onRefused(Publication refused, HermodException why, long nowNs) {
+        long ownMs = RETRY_MS_MIN << Math.min(refused.refusalCount, Integer.SIZE / 2);
+        long waitMs = why.retryAfter().isZero()
+                ? Math.min(ownMs, RETRY_MS_MAX)
+                : why.retryAfter().toMillis();
+        Topic topic = topicOf(refused);
+        if (!why.is(ErrorCode.BACK_PRESSURED)
+                || refused.refusalCount >= settings.publishRetries()
+                || waitMs > RETRY_MS_MAX
+                || topic.acceptedSequence > refused.sequence) {
+            fail(refused, why);
+            return;
+        }
+        refused.refusal = why;
+        refused.refusalCount++;
+        if (held.add(topic)) {
+            List<Publication> recalled = recall(topic);
+            for (int i = recalled.size() - 1; i >= 0; i--) {
+                topic.waiting.addFirst(recalled.get(i));
+            }
+            topic.retryAtNs = nowNs;
+        }
+        topic.refused.add(refused);
+        topic.retryAtNs = Math.max(topic.retryAtNs, nowNs + TimeUnit.MILLISECONDS.toNanos(waitMs));
+    }
+
+    /** Accepted now or earlier: nothing before it can be sent any more without breaking the order. */
+    private void onOrdered(Publication accepted) {
+        Topic topic = topicOf(accepted);
+        topic.acceptedSequence = Math.max(topic.acceptedSequence, accepted.sequence);
+        failRefusedBefore(topic, accepted.sequence);
+    }
+
+    private void failRefusedBefore(Topic topic, long sequence) {
+        if (topic.refused.isEmpty()) {
+            return;
+        }
+        topic.refused.removeIf(refused -> {
+            boolean isOvertaken = refused.sequence < sequence;
+            if (isOvertaken) {
+                fail(refused, Objects.requireNonNull(refused.refusal));
+            }
+            return isOvertaken;
+        });
+    }
+
+    /** Whether something waits to be sent again. */
+    boolean isRetrying() {
+        return !held.isEmpty();
+    }
+
+    /** The topics whose refused publications, now in front of those that wait, may be sent again. */
+    List<Topic> takeDue(long nowNs) {
+        List<Topic> due = new ArrayList<>();
+        held.removeIf(topic -> isDue(topic, nowNs) && due.add(topic));
+        for (Topic topic : due) {
+            topic.refused.sort(Comparator.comparingLong(refused -> -refused.sequence));
+            topic.refused.forEach(topic.waiting::addFirst);
+            topic.refused.clear();
+        }
+        return due;
+    }
+
+    private static boolean isDue(Topic topic, long nowNs) {
+        // With later ones in the air it is not known yet whether the order can be kept.
+        return topic.refused.isEmpty() || (topic.inFlight == 0 && nowNs - topic.retryAtNs >= 0);
+    }
+
+    /** Nanoseconds until a topic is due; {@code Long.MAX_VALUE} where all of them wait for outcomes. */
+    long nextDueNs(long nowNs) {
+        long next = Long.MAX_VALUE;
+        for (Topic topic : held) {
+            if (topic.inFlight == 0) {
+                next = Math.min(next, Math.max(0, topic.retryAtNs - nowNs));
+            }
+        }
+        return next;
+    }
+
+    /** Whether nothing of the topic may be sent before what was refused. */
+    boolean isHeld(Topic topic) {
+        return held.contains(topic);
+    }
+
+    /** Fails what was refused and was to be sent again. */
+    void failRefused(Topic topic, HermodException why) {
+        topic.refused.forEach(refused -> fail(refused, why));
+        topic.refused.clear();
+        held.remove(topic);
     }
 
     /** An ERROR frame that answers a publish. */
     void onError(int requestId, HermodException why) {
-        Publication refused = ring.take(requestId);
+        Publication refused = take(requestId);
         if (refused != null) {
             fail(refused, why);
         }

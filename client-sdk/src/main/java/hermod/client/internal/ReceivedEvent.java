@@ -30,14 +30,23 @@ final class ReceivedEvent implements Event, Letter {
     private final int type;
     private final int flags;
     private final int connectionNumber;
+    private final int creditBytes;
     private final int fieldsBytes;
     private final byte[] bytes;
 
     private ReceivedEvent(
-            String topic, int epoch, int connectionNumber, long receivedAtUs, ByteBuf in, int at, int entryAt) {
+            String topic,
+            int epoch,
+            int connectionNumber,
+            int creditBytes,
+            long receivedAtUs,
+            ByteBuf in,
+            int at,
+            int entryAt) {
         this.topic = topic;
         this.epoch = epoch;
         this.connectionNumber = connectionNumber;
+        this.creditBytes = creditBytes;
         this.receivedAtUs = receivedAtUs;
         offset = EventFrame.offset(in, at);
         flags = FrameHeader.flags(in, at);
@@ -52,10 +61,13 @@ final class ReceivedEvent implements Event, Letter {
 
     /**
      * @param in borrowed; holds an EVENT at {@code at} that was checked.
+     * @param creditBytes what it holds of the credit window; 0 where it came outside credit.
      * @param receivedAtUs on the broker's clock.
      */
-    static ReceivedEvent of(String topic, int epoch, int connectionNumber, long receivedAtUs, ByteBuf in, int at) {
-        return new ReceivedEvent(topic, epoch, connectionNumber, receivedAtUs, in, at, EventFrame.entryAt(in, at));
+    static ReceivedEvent of(
+            String topic, int epoch, int connectionNumber, int creditBytes, long receivedAtUs, ByteBuf in, int at) {
+        int entryAt = EventFrame.entryAt(in, at);
+        return new ReceivedEvent(topic, epoch, connectionNumber, creditBytes, receivedAtUs, in, at, entryAt);
     }
 
     /** Which of the client's connections it came by; a report may only count events of its own connection. */
@@ -71,6 +83,11 @@ final class ReceivedEvent implements Event, Letter {
     @Override
     public int bytes() {
         return bytes.length;
+    }
+
+    @Override
+    public int creditBytes() {
+        return creditBytes;
     }
 
     @Override

@@ -55,6 +55,11 @@ final class Requests {
         return (id & CONTROL_BIT) != 0;
     }
 
+    /** Its answer is not awaited any more. */
+    void forget(int id) {
+        byId.remove(id);
+    }
+
     /** An answer that nobody asked for is skipped. */
     void onAnswer(FrameType type, int id, ByteBuf in, int at) throws ProtocolException {
         Pending pending = byId.get(id);

@@ -38,9 +38,8 @@ final class ServiceNews {
         listeners.remove(listener);
     }
 
-    /** @return what held before. */
-    ServiceStatus onTold(Service told) {
-        return become(statusOf(told));
+    void onTold(Service told) {
+        become(statusOf(told));
     }
 
     /** A WELCOME told of nothing that is off. */
@@ -48,7 +47,7 @@ final class ServiceNews {
         become(ServiceStatus.ALL_ON);
     }
 
-    private ServiceStatus become(ServiceStatus now) {
+    private void become(ServiceStatus now) {
         ServiceStatus before = status;
         status = now;
         if (!now.equals(before)) {
@@ -56,7 +55,6 @@ final class ServiceNews {
                 completions.add(() -> tell(listener, now));
             }
         }
-        return before;
     }
 
     private static void tell(ServiceListener listener, ServiceStatus now) {

@@ -8,13 +8,16 @@ import hermod.client.ConnectionStateListener;
 import hermod.client.EventListener;
 import hermod.client.HermodException;
 import hermod.client.PublishReceipt;
+import hermod.client.Replacement;
 import hermod.client.ServiceListener;
 import hermod.client.ServiceStatus;
 import hermod.client.Subscription;
 import hermod.protocol.CloseCode;
+import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolVersion;
 import hermod.protocol.TopicName;
+import hermod.protocol.control.wire.Filter;
 import hermod.protocol.control.wire.Hello;
 import hermod.protocol.control.wire.Platform;
 import hermod.protocol.control.wire.Report;
@@ -61,6 +64,7 @@ public final class Session {
     private final Standing standing;
     private final ChannelMeters meters = new ChannelMeters();
     private final ListenerFaults faults = new ListenerFaults();
+    private final Credit credit;
     private final DeliveryBudget budget;
     private final ServiceNews service;
     private final Publications publications;
@@ -88,6 +92,7 @@ public final class Session {
     private boolean isOffline;
     private boolean isClosing;
     private boolean isSettlingSoon;
+    private boolean isRetryingLater;
 
     public Session(Settings settings, ClientThreads threads) {
         this.settings = settings;
@@ -96,16 +101,24 @@ public final class Session {
         tick = threads.tickOf(loop);
         completions = new Completions(threads.completions());
         standing = new Standing(completions, clock, roundTrips);
+        long creditBytes = Feature.CREDIT.isIn(settings.features()) ? settings.receiveCreditBytes() : 0;
+        credit = new Credit(creditBytes, () -> execute(this::settle));
         budget = new DeliveryBudget(
                 settings.queuedEventsMax(),
                 settings.queuedBytesMax(),
+                credit,
                 () -> execute(this::onRoom),
                 () -> execute(this::onHandled));
         service = new ServiceNews(completions);
         publications = new Publications(settings, completions, service, () -> loop.execute(this::onPublishes));
         topics = new Topics(
-                publications, completions, this::newTopic, (topic, hold) -> new TopicSubscription(this, topic, hold));
-        router = new FrameRouter(this, topics, publications, budget);
+                publications,
+                completions,
+                this::newTopic,
+                (topic, hold) -> new TopicSubscription(this, topic, hold),
+                settings.listenerForAdded(),
+                settings.onReplaced());
+        router = new FrameRouter(this, topics, publications, budget, credit);
         tokens = new Tokens(settings, threads.lookups(), RANDOM);
         tokenRefresh = new TokenRefresh(this, tokens, completions, loop);
         dialer = new Dialer(settings.servers(), loop, threads.lookups(), settings.requestTimeoutNs());
@@ -154,6 +167,32 @@ public final class Session {
         }
         CompletableFuture<Subscription> result = new CompletableFuture<>();
         executeFor(result, () -> onSubscribe(topic, listener, result));
+        return result;
+    }
+
+    public CompletableFuture<Subscription> subscribe(String topic, Filter filter, EventListener listener) {
+        CompletableFuture<Subscription> result = new CompletableFuture<>();
+        executeFor(result, () -> {
+            if (finalWord != null) {
+                completions.fail(result, finalWord);
+            } else {
+                topics.subscribe(topics.of(topic), filter, listener, result);
+            }
+            settleSoon();
+        });
+        return result;
+    }
+
+    public CompletableFuture<Replacement> replace(Map<String, ReplaceOrder.Wish> wishes, boolean keepsOthers) {
+        CompletableFuture<Replacement> result = new CompletableFuture<>();
+        executeFor(result, () -> {
+            if (finalWord != null) {
+                completions.fail(result, finalWord);
+            } else {
+                topics.replace(new ReplaceOrder(wishes, keepsOthers, result));
+            }
+            settleSoon();
+        });
         return result;
     }
 
@@ -249,6 +288,9 @@ public final class Session {
                 budget.events(),
                 budget.bytes(),
                 budget.isPaused(),
+                credit.outstanding(),
+                credit.held(),
+                budget.isHandlerBehind(),
                 faults.count(),
                 Math.max(0, welcomeCount - 1),
                 router.reportsRefused());
@@ -335,15 +377,26 @@ public final class Session {
         Hello.Builder hello = Hello.newBuilder()
                 .setMinVersion(ProtocolVersion.LOWEST)
                 .setMaxVersion(ProtocolVersion.HIGHEST)
+                .setFeatures(settings.features())
                 .setToken(token)
                 .setDeviceId(settings.deviceId())
                 .setPlatform(Platform.valueOf("PLATFORM_" + settings.platform()))
                 .setAppVersion(settings.appVersion())
                 .setClientVersion(VERSION)
                 .setProducerEpoch(producerEpoch);
-        askedInHello.forEach(topic -> hello.addSubscriptions(topic.name));
+        for (Topic topic : askedInHello) {
+            if (topic.filter == null) {
+                hello.addSubscriptions(topic.name);
+            } else {
+                hello.addFiltered(Topics.filtered(topic));
+            }
+        }
         helloSentUs = wallClockUs();
         active.send(FrameType.HELLO, 0, hello.build());
+        // Both are sent before anybody knows whether the broker has them: it costs one that has not an ERROR each, and
+        // the others a round trip less.
+        active.grant(credit.start());
+        topics.resumeBehindHello(active, System.nanoTime());
         active.flush();
     }
 
@@ -354,6 +407,11 @@ public final class Session {
         if (welcome.getVersion() < ProtocolVersion.LOWEST || welcome.getVersion() > ProtocolVersion.HIGHEST) {
             throw new ProtocolException(
                     CloseCode.VERSION_NOT_SUPPORTED, "version was not offered: version=" + welcome.getVersion());
+        }
+        if ((welcome.getFeatures() & ~settings.features()) != 0) {
+            throw new ProtocolException(
+                    CloseCode.BAD_FRAME,
+                    "features were not offered: features=0x" + Long.toHexString(welcome.getFeatures()));
         }
         long nowNs = System.nanoTime();
         from.onWelcome(
@@ -370,6 +428,9 @@ public final class Session {
         lastReportNs = nowNs;
         tokens.onAccepted(token, welcome.getTokenExpiresAtUs(), brokerNowUs());
         dialer.advise(welcome.getEndpointsList());
+        if (!from.has(Feature.CREDIT)) {
+            credit.stop();
+        }
         if (budget.isPaused()) {
             from.pauseReading();
         }
@@ -379,7 +440,7 @@ public final class Session {
             service.onNothingOff();
         }
         publications.onConnected(from, nowNs);
-        topics.onConnected(from, askedInHello, welcome.getSubscriptionsList(), nowNs);
+        topics.onConnected(from, askedInHello, welcome, nowNs);
         askedInHello = List.of();
         standing.onWelcome(welcome, from.limits());
         standing.become(ConnectionState.CONNECTED, null);
@@ -396,9 +457,9 @@ public final class Session {
     /** The broker has switched something off or on. */
     void onService(Connection from, Service told) {
         if (from.isOpen()) {
-            ServiceStatus before = service.onTold(told);
+            service.onTold(told);
             standing.serviceEnabled(told.getEnabled());
-            topics.onService(before, service.status());
+            topics.onService();
         }
     }
 
@@ -454,6 +515,13 @@ public final class Session {
         Connection to = openConnection();
         if (to != null) {
             long nowNs = System.nanoTime();
+            if (to.has(Feature.CREDIT)) {
+                to.grant(credit.takeGrant(false));
+            }
+            if (publications.isRetrying()) {
+                topics.retry(nowNs);
+                retryPublishesLater(nowNs);
+            }
             topics.flush(nowNs);
             publications.send(to, clockOffsetUs, nowNs);
         }
@@ -461,6 +529,20 @@ public final class Session {
             closeWhenDone();
         }
         completions.flush();
+    }
+
+    private void retryPublishesLater(long nowNs) {
+        long delayNs = publications.nextDueNs(nowNs);
+        if (delayNs != Long.MAX_VALUE && !isRetryingLater) {
+            isRetryingLater = true;
+            loop.schedule(
+                    () -> {
+                        isRetryingLater = false;
+                        settle();
+                    },
+                    delayNs,
+                    TimeUnit.NANOSECONDS);
+        }
     }
 
     /** Behind the calls that are queued already, so that many of them share one request. */
@@ -497,6 +579,9 @@ public final class Session {
                 report(current, nowNs);
             }
             tokenRefresh.onTick();
+            if (current.has(Feature.CREDIT) && credit.held() == 0) {
+                current.grant(credit.takeGrant(true));
+            }
         }
         settle();
     }
@@ -543,6 +628,7 @@ public final class Session {
             return;
         }
         connection = null;
+        credit.stop();
         topics.onDisconnected(publications.recallAll());
         if (ended.welcomedAtNs() != 0) {
             tokenRefresh.onDisconnected(ending.why());

@@ -1,7 +1,11 @@
 package hermod.client.internal;
 
 import hermod.client.EventListener;
+import hermod.client.Gap;
+import hermod.client.GapReason;
 import hermod.client.Subscription;
+import hermod.protocol.control.wire.Cursor;
+import hermod.protocol.control.wire.Filter;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -30,6 +34,21 @@ final class Topic {
     final List<CompletableFuture<Void>> leavers = new ArrayList<>();
     final Deque<Publication> waiting = new ArrayDeque<>();
 
+    /** Of the subscription; null for all events. */
+    @Nullable
+    Filter filter;
+
+    /** Back-pressured, to be sent again before anything that waits; while there are any, nothing else of the topic is sent. */
+    final List<Publication> refused = new ArrayList<>();
+
+    long retryAtNs;
+
+    /** Sent, without an outcome. */
+    int inFlight;
+
+    /** Highest that the broker has accepted. */
+    long acceptedSequence;
+
     // What the connection holds; forgotten with it.
     int handle = NO_HANDLE;
     int epoch;
@@ -45,7 +64,15 @@ final class Topic {
     long lastUsedNs;
     private boolean isFollowed;
     private int seenEpoch;
+
+    /** Of the last event received, or where the subscription began: what comes again is dropped. */
     private long seenOffset;
+
+    /** Up to here nothing is awaited any more, so here a later connection goes on. At least the one above. */
+    private long cursorOffset;
+
+    /** Gives up resuming on this connection: the broker does not take it. */
+    boolean isResumeRefused;
 
     /** @param firstSequence above all that an earlier object for the topic has given out. */
     Topic(String name, Mailbox mailbox, ChannelMeter meter, long firstSequence) {
@@ -95,33 +122,54 @@ final class Topic {
         canPublish = false;
         isAsking = false;
         isAskingLater = false;
+        isResumeRefused = false;
+    }
+
+    /** Where a later connection goes on; to be asked for a topic that is followed only. */
+    Cursor cursor() {
+        Cursor.Builder cursor =
+                Cursor.newBuilder().setTopic(name).setEpoch(seenEpoch).setOffset(cursorOffset);
+        if (filter != null) {
+            cursor.setFilter(filter);
+        }
+        return cursor.build();
     }
 
     /**
-     * The subscription begins, or begins again, before {@code nextOffset}.
+     * The subscription begins, or begins again, with the event {@code nextOffset} or a later one.
      *
-     * @return word of what was missed since it was followed last; null for nothing.
+     * @param reason why what lies between is missing, in the same epoch.
+     * @return what was missed since it was followed last; null for nothing.
      */
     @Nullable
-    Missed onSubscribed(int newEpoch, long nextOffset) {
+    Gap onSubscribed(int newEpoch, long nextOffset, GapReason reason) {
         isSubscribed = true;
-        Missed missed = null;
+        Gap gap = null;
         if (isFollowed && newEpoch != seenEpoch) {
-            missed = new Missed(seenOffset + 1, EventListener.UNKNOWN_OFFSET, true);
-        } else if (isFollowed && nextOffset > seenOffset + 1) {
-            missed = new Missed(seenOffset + 1, nextOffset, false);
+            long unknown = EventListener.UNKNOWN_OFFSET;
+            gap = new Gap(name, seenEpoch, cursorOffset + 1, unknown, GapReason.EPOCH_CHANGED, false);
+        } else if (isFollowed && nextOffset > cursorOffset + 1) {
+            gap = new Gap(name, seenEpoch, cursorOffset + 1, nextOffset - 1, reason, false);
         }
-        if (!isFollowed || newEpoch != seenEpoch || nextOffset - 1 > seenOffset) {
+        if (!isFollowed || newEpoch != seenEpoch) {
             seenOffset = nextOffset - 1;
+            cursorOffset = seenOffset;
+        } else {
+            onProgress(nextOffset - 1);
         }
         isFollowed = true;
         seenEpoch = newEpoch;
-        return missed;
+        return gap;
     }
 
-    /** Its channel was switched off for a while: what came last before it may not have been sent. */
-    Missed onSwitchedOn() {
-        return new Missed(seenOffset + 1, EventListener.UNKNOWN_OFFSET, false);
+    /** Whether the offsets seen so far can be compared with those of this epoch. */
+    boolean isOfEpoch(int other) {
+        return isFollowed && seenEpoch == other;
+    }
+
+    /** The subscription goes on where it was left: what follows is above the cursor. */
+    void onResumed() {
+        isSubscribed = true;
     }
 
     /** Nobody listens any more; what comes until somebody does is not missed. */
@@ -135,9 +183,17 @@ final class Topic {
             return false;
         }
         seenOffset = offset;
+        cursorOffset = Math.max(cursorOffset, offset);
         return true;
     }
 
-    /** Events from one offset to another, or to an unknown one, may have been missed. */
-    record Missed(long fromOffset, long toOffset, boolean isEpochChanged) {}
+    /** Nothing up to and including this offset is awaited any more. */
+    void onProgress(long offset) {
+        cursorOffset = Math.max(cursorOffset, offset);
+    }
+
+    /** Events are missing; those of a gap that is filled are still awaited. */
+    void onGap(long from, long to, boolean isFillComing) {
+        onProgress(isFillComing ? from - 1 : to);
+    }
 }

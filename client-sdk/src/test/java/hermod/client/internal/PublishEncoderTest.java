@@ -113,7 +113,7 @@ class PublishEncoderTest {
         EventFields.write(out, EventFields.TAG_EVENT_ID, ID);
         out.writeBytes(fields).writeBytes(new byte[] {'h', 'i'});
 
-        ReceivedEvent event = ReceivedEvent.of("chat:room_7", 8, 1, 6_000, out, 0);
+        ReceivedEvent event = ReceivedEvent.of("chat:room_7", 8, 1, 0, 6_000, out, 0);
 
         assertThat(event.eventId()).isEqualTo("01ARZ3NDEKTSV4RRFFQ69G5FAV");
         assertThat(event.type()).isEqualTo("dice.rolled");

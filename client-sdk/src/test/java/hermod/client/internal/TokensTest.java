@@ -42,7 +42,12 @@ class TokensTest {
                 1,
                 1,
                 1,
-                1);
+                1,
+                0,
+                1,
+                0,
+                null,
+                any -> {});
         return new Tokens(settings, Runnable::run, new SplittableRandom(seed));
     }
 

@@ -20,6 +20,8 @@ public enum FrameType {
     OPENED(0x15, Way.TO_CLIENT),
     RESUME(0x16, Way.TO_BROKER),
     RESUMED(0x17, Way.TO_CLIENT),
+    REPLACE(0x18, Way.TO_BROKER),
+    REPLACED(0x19, Way.TO_CLIENT),
     PUBLISH(0x20, Way.TO_BROKER),
     PUBLISHED(0x21, Way.TO_CLIENT),
     EVENT(0x22, Way.TO_CLIENT),
@@ -28,6 +30,7 @@ public enum FrameType {
     PROGRESS(0x25, Way.TO_CLIENT),
     CREDIT(0x26, Way.TO_BROKER),
     ACK(0x27, Way.TO_BROKER),
+    BATCH(0x28, Way.TO_CLIENT),
     REPORT(0x30, Way.TO_BROKER),
     SERVICE(0x31, Way.TO_CLIENT);
 

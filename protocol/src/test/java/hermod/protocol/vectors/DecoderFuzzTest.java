@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import com.google.protobuf.Message;
 import hermod.protocol.ProtocolException;
+import hermod.protocol.ProtocolLimits;
 import hermod.protocol.control.ControlCodec;
+import hermod.protocol.frame.BatchFrame;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.FrameCheck;
@@ -96,6 +98,22 @@ class DecoderFuzzTest {
         if (attributesAt >= 0) {
             assertThat(ByteBufUtil.hexDump(again, 3, again.readableBytes() - 3))
                     .isEqualTo(ByteBufUtil.hexDump(in, attributesAt, EventFields.valueBytes(in, attributesAt)));
+        }
+    }
+
+    /** The body of a BATCH: what is unpacked is as long as it claims and whole frames, or it is refused. */
+    @Tag("FL-7")
+    @FuzzTest(maxDuration = "60s")
+    void batch(byte[] data) {
+        ByteBuf in = frame(FrameType.BATCH, (byte) 0, data);
+        ByteBuf out = Unpooled.buffer(0);
+        try {
+            BatchFrame.check(in, 0);
+            BatchFrame.unpack(in, 0, out);
+            assertThat(out.writerIndex()).isEqualTo(BatchFrame.uncompressedBytes(in, 0));
+            assertThat(FrameHeader.handle(out, 0)).isEqualTo(7);
+        } catch (ProtocolException refused) {
+            assertThat(out.capacity()).isLessThanOrEqualTo(ProtocolLimits.BATCH_BYTES);
         }
     }
 

@@ -13,6 +13,8 @@ import hermod.protocol.control.wire.Open;
 import hermod.protocol.control.wire.Opened;
 import hermod.protocol.control.wire.Refresh;
 import hermod.protocol.control.wire.Refreshed;
+import hermod.protocol.control.wire.Replace;
+import hermod.protocol.control.wire.Replaced;
 import hermod.protocol.control.wire.Report;
 import hermod.protocol.control.wire.Resume;
 import hermod.protocol.control.wire.Resumed;
@@ -22,6 +24,7 @@ import hermod.protocol.control.wire.Subscribed;
 import hermod.protocol.control.wire.Unsubscribe;
 import hermod.protocol.control.wire.Unsubscribed;
 import hermod.protocol.control.wire.Welcome;
+import hermod.protocol.frame.BatchFrame;
 import hermod.protocol.frame.ClockFrames;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
@@ -67,6 +70,8 @@ final class FrameJson {
             Map.entry(FrameType.OPENED, Opened.getDefaultInstance()),
             Map.entry(FrameType.RESUME, Resume.getDefaultInstance()),
             Map.entry(FrameType.RESUMED, Resumed.getDefaultInstance()),
+            Map.entry(FrameType.REPLACE, Replace.getDefaultInstance()),
+            Map.entry(FrameType.REPLACED, Replaced.getDefaultInstance()),
             Map.entry(FrameType.REPORT, Report.getDefaultInstance())));
 
     private FrameJson() {}
@@ -109,15 +114,20 @@ final class FrameJson {
                         .put("sentUs", i64(ClockFrames.sentUs(in, at)));
             case PUBLISH -> publish(body, in, at);
             case PUBLISHED -> published(body, new PublishedFrame().wrap(in, at));
+            case BATCH -> batch(body, in, at);
             case EVENT -> {
                 body.put("offset", u64(EventFrame.offset(in, at)));
                 int entryAt = EventFrame.entryAt(in, at);
                 entry(body, in, entryAt, at + FrameHeader.frameBytes(in, at) - entryAt);
             }
-            case GAP ->
+            case GAP -> {
                 body.put("from", u64(LaterFrames.first(in, at)))
                         .put("to", u64(LaterFrames.last(in, at)))
                         .put("reason", LaterFrames.gapReason(in, at));
+                if (LaterFrames.isFillComing(in, at)) {
+                    body.put("fill", true);
+                }
+            }
             case GAP_CLOSED ->
                 body.put("from", u64(LaterFrames.first(in, at))).put("to", u64(LaterFrames.last(in, at)));
             case PROGRESS, ACK -> body.put("offset", u64(LaterFrames.first(in, at)));
@@ -125,6 +135,17 @@ final class FrameJson {
             default -> throw new AssertionError("no body for " + type);
         }
         return body;
+    }
+
+    private static void batch(ObjectNode body, ByteBuf in, int at) throws ProtocolException {
+        body.put("uncompressedLength", u32(BatchFrame.uncompressedBytes(in, at)));
+        body.put("count", u32(BatchFrame.count(in, at)));
+        ByteBuf frames = Unpooled.buffer(0);
+        BatchFrame.unpack(in, at, frames);
+        ArrayNode events = body.putArray("events");
+        for (int next = 0; next < frames.writerIndex(); next += FrameHeader.frameBytes(frames, next)) {
+            events.add(decode(frames, next));
+        }
     }
 
     private static void publish(ObjectNode body, ByteBuf in, int at) throws ProtocolException {
@@ -278,7 +299,12 @@ final class FrameJson {
                 }
                 case GAP ->
                     LaterFrames.writeGap(
-                            out, handle, number(body, "from"), number(body, "to"), (int) number(body, "reason"));
+                            out,
+                            handle,
+                            number(body, "from"),
+                            number(body, "to"),
+                            (int) number(body, "reason"),
+                            body.path("fill").asBoolean(false));
                 case GAP_CLOSED -> LaterFrames.writeGapClosed(out, handle, number(body, "from"), number(body, "to"));
                 case CREDIT -> LaterFrames.writeOneNumber(out, type, handle, number(body, "bytes"));
                 case PROGRESS, ACK -> LaterFrames.writeOneNumber(out, type, handle, number(body, "offset"));

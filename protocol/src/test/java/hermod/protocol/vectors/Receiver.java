@@ -6,6 +6,7 @@ import hermod.protocol.ErrorCode;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.control.ControlCodec;
+import hermod.protocol.frame.BatchFrame;
 import hermod.protocol.frame.ClockFrames;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
@@ -42,6 +43,7 @@ final class Receiver {
     private final List<JsonNode> taken = new ArrayList<>();
     private boolean isOpen;
     private boolean isAlone;
+    private boolean isLz4Agreed;
 
     Receiver(ByteBufAllocator allocator, boolean isClient, boolean isOpen) {
         this.isClient = isClient;
@@ -52,6 +54,12 @@ final class Receiver {
     /** From now on each frame is read in a buffer of its own and of its size, so that a read outside of it throws. */
     Receiver readingEachFrameAlone() {
         isAlone = true;
+        return this;
+    }
+
+    /** From now on LZ4 counts as agreed. */
+    Receiver withLz4() {
+        isLz4Agreed = true;
         return this;
     }
 
@@ -93,6 +101,10 @@ final class Receiver {
             refuse(in, at, ErrorCode.UNSUPPORTED);
             return;
         }
+        if (type == FrameType.BATCH && !isLz4Agreed) {
+            refuse(in, at, ErrorCode.UNKNOWN_FRAME);
+            return;
+        }
         if (type == null || type.way() == (isClient ? FrameType.Way.TO_BROKER : FrameType.Way.TO_CLIENT)) {
             if ((FrameHeader.flags(in, at) & FrameHeader.FLAG_IGNORE_IF_UNKNOWN) == 0) {
                 refuse(in, at, ErrorCode.UNKNOWN_FRAME);
@@ -123,6 +135,7 @@ final class Receiver {
             case EVENT -> checkEvent(in, at);
             case GAP -> FrameCheck.bodyIs(LaterFrames.GAP_BODY_BYTES, in, at);
             case GAP_CLOSED -> FrameCheck.bodyIs(LaterFrames.GAP_CLOSED_BODY_BYTES, in, at);
+            case BATCH -> checkBatch(in, at);
             case PROGRESS, CREDIT, ACK -> FrameCheck.bodyIs(LaterFrames.ONE_NUMBER_BODY_BYTES, in, at);
             default -> throw new AssertionError("no check for " + type);
         }
@@ -144,6 +157,15 @@ final class Receiver {
                         new Refusal(Integer.toUnsignedLong(FrameHeader.requestId(in, at) + i), ErrorCode.BAD_EVENT));
             }
             next += entryBytes;
+        }
+    }
+
+    private static void checkBatch(ByteBuf in, int at) throws ProtocolException {
+        BatchFrame.check(in, at);
+        ByteBuf events = Unpooled.buffer(0);
+        BatchFrame.unpack(in, at, events);
+        for (int next = 0; next < events.writerIndex(); next += FrameHeader.frameBytes(events, next)) {
+            checkEvent(events, next);
         }
     }
 

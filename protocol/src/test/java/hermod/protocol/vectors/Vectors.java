@@ -4,8 +4,10 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -14,7 +16,7 @@ import tools.jackson.databind.json.JsonMapper;
 /** The test vectors of section 14; their README says what each key means. */
 public final class Vectors {
     private static final List<String> VALID =
-            List.of("handshake", "session", "topics", "publish", "event", "clock", "later");
+            List.of("handshake", "session", "topics", "publish", "event", "clock", "later", "filters", "batch");
     private static final JsonMapper JSON = new JsonMapper();
 
     private Vectors() {}
@@ -31,9 +33,19 @@ public final class Vectors {
         }
     }
 
-    /** Bytes that break a rule, and who answers them with what. */
+    /**
+     * Bytes that break a rule, and who answers them with what.
+     *
+     * @param agreed names of the features that were agreed.
+     */
     public record Broken(
-            String name, byte[] bytes, String error, boolean toClient, boolean afterWelcome, List<Long> refused) {
+            String name,
+            byte[] bytes,
+            String error,
+            boolean toClient,
+            boolean afterWelcome,
+            Set<String> agreed,
+            List<Long> refused) {
         @Override
         public String toString() {
             return name;
@@ -60,6 +72,7 @@ public final class Vectors {
                         entry.get("error").asString(),
                         entry.get("receiver").asString().equals("client"),
                         entry.get("state").asString().equals("open"),
+                        texts(entry.get("agreed")),
                         numbers(entry.get("refused"))))
                 .toList();
     }
@@ -74,6 +87,14 @@ public final class Vectors {
 
     private static byte[] bytes(JsonNode entry) {
         return HexFormat.of().parseHex(entry.get("hex").asString());
+    }
+
+    private static Set<String> texts(@Nullable JsonNode array) {
+        Set<String> texts = new HashSet<>();
+        if (array != null) {
+            array.forEach(text -> texts.add(text.asString()));
+        }
+        return texts;
     }
 
     private static List<Long> numbers(@Nullable JsonNode array) {

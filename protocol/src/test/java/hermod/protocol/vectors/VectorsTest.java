@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
 import com.google.protobuf.Message;
+import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.control.ControlCodec;
 import hermod.protocol.frame.FrameHeader;
@@ -33,8 +34,9 @@ class VectorsTest {
                     assertThat(type == null ? "UNKNOWN" : type.name()).isEqualTo(vector.frame());
                     assertThat(FrameHeader.frameBytes(in, 0)).isEqualTo(vector.bytes().length);
 
-                    Receiver receiver =
-                            new Receiver(UnpooledByteBufAllocator.DEFAULT, isForClient(type), type != FrameType.HELLO);
+                    Receiver receiver = new Receiver(
+                                    UnpooledByteBufAllocator.DEFAULT, isForClient(type), type != FrameType.HELLO)
+                            .withLz4();
                     receiver.receive(in);
                     assertThat(receiver.refusals()).isEmpty();
                     assertThat(receiver.partialBytes()).isZero();
@@ -59,6 +61,9 @@ class VectorsTest {
                 .map(vector -> dynamicTest(vector.name(), () -> {
                     Receiver receiver =
                             new Receiver(UnpooledByteBufAllocator.DEFAULT, vector.toClient(), vector.afterWelcome());
+                    if (vector.agreed().contains(Feature.LZ4.name())) {
+                        receiver.withLz4();
+                    }
                     String answer;
                     try {
                         receiver.receive(Unpooled.wrappedBuffer(vector.bytes()));

@@ -1,0 +1,151 @@
+package hermod.bench.priority;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import hermod.protocol.Priority;
+import hermod.protocol.frame.FrameHeader;
+import hermod.protocol.frame.FrameType;
+import hermod.protocol.frame.LaterFrames;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The three protocols against a server that sends what the test says, in pieces of any size. */
+@Timeout(20)
+class LinkTest {
+    private final Topics topics = new Topics(1, Priority.LOW, Priority.URGENT);
+    private final List<String> seen = new ArrayList<>();
+    private final LinkEvents events = new LinkEvents() {
+        @Override
+        public void event(int lane, int wireBytes, ByteBuf in, int payloadAt, int payloadBytes) {
+            seen.add(lane + " " + in.toString(payloadAt, payloadBytes, StandardCharsets.US_ASCII));
+        }
+
+        @Override
+        public void shed(int lane, long count) {
+            seen.add(lane + " shed " + count);
+        }
+
+        @Override
+        public void closing(String why) {
+            seen.add(why);
+        }
+    };
+    private ServerSocket server;
+
+    @BeforeEach
+    void listen() throws IOException {
+        server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+    }
+
+    @AfterEach
+    void stop() throws IOException {
+        server.close();
+    }
+
+    private InetSocketAddress address() {
+        return (InetSocketAddress) server.getLocalSocketAddress();
+    }
+
+    private void readAll(Link link, byte[] bytes, int pieceBytes) throws IOException {
+        try (Socket peer = server.accept()) {
+            peer.setTcpNoDelay(true);
+            OutputStream to = peer.getOutputStream();
+            for (int at = 0; at < bytes.length; at += pieceBytes) {
+                int count = Math.min(pieceBytes, bytes.length - at);
+                to.write(bytes, at, count);
+                for (int read = 0; read < count; ) {
+                    read += link.read(count - read, events);
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 7, 64, 10_000})
+    void natsMessagesComeWholeHoweverTheyAreCut(int pieceBytes) throws IOException {
+        try (Link link = new NatsLink(address(), 0, topics, true)) {
+            readAll(
+                    link,
+                    ("INFO {}\r\nPONG\r\nMSG " + topics.of(3) + " 3 5\r\na\r\nbc\r\nMSG " + topics.of(0)
+                                    + " 0 0\r\n\r\n-ERR 'Slow Consumer'\r\nMSG " + topics.of(0) + " 0 2\r\nxy\r\n")
+                            .getBytes(StandardCharsets.US_ASCII),
+                    pieceBytes);
+
+            assertThat(link.isReady()).isTrue();
+            assertThat(seen).containsExactly("3 a\r\nbc", "0 ", "-ERR 'Slow Consumer'", "0 xy");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 7, 64, 10_000})
+    void redisMessagesComeWholeHoweverTheyAreCut(int pieceBytes) throws IOException {
+        String low = topics.of(0);
+        String urgent = topics.of(3);
+        try (Link link = new RedisLink(address(), 0, topics, true)) {
+            readAll(
+                    link,
+                    ("*3\r\n$9\r\nsubscribe\r\n" + bulk(low) + ":1\r\n*3\r\n$9\r\nsubscribe\r\n" + bulk(urgent)
+                                    + ":2\r\n*3\r\n$7\r\nmessage\r\n" + bulk(urgent) + bulk("a\r\nb")
+                                    + "*3\r\n$7\r\nmessage\r\n" + bulk(low) + bulk("") + ":5\r\n-ERR no\r\n")
+                            .getBytes(StandardCharsets.US_ASCII),
+                    pieceBytes);
+
+            assertThat(link.isReady()).isTrue();
+            assertThat(seen).containsExactly("3 a\r\nb", "0 ", "-ERR no");
+        }
+    }
+
+    private static String bulk(String text) {
+        return "$" + text.length() + "\r\n" + text + "\r\n";
+    }
+
+    @Test
+    void aFrameForAHandleThatWasNeverGivenEndsAHermodLink() throws IOException {
+        ByteBuf gap = Unpooled.buffer();
+        LaterFrames.writeGap(gap, 4711, 1, 2, 1);
+        byte[] bytes = new byte[gap.readableBytes()];
+        gap.readBytes(bytes);
+        try (Link link = new HermodLink(address(), 0, topics, true, "", "d", 1_000)) {
+            assertThatThrownBy(() -> readAll(link, bytes, bytes.length))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("handle 4711");
+        }
+    }
+
+    @Test
+    void aLengthBelowTheHeadersEndsAHermodLink() throws IOException {
+        ByteBuf broken = Unpooled.buffer();
+        FrameHeader.write(broken, FrameType.EVENT, 0, 1, 0, 0);
+        broken.setIntLE(0, 3);
+        byte[] bytes = new byte[broken.readableBytes()];
+        broken.readBytes(bytes);
+        try (Link link = new HermodLink(address(), 0, topics, true, "", "d", 1_000)) {
+            assertThatThrownBy(() -> readAll(link, bytes, bytes.length)).hasMessageContaining("frame of 7 bytes");
+        }
+    }
+
+    @Test
+    void theEndOfTheStreamIsMinusOne() throws IOException {
+        try (Link link = new NatsLink(address(), 0, topics, true)) {
+            server.accept().close();
+
+            assertThat(link.read(100, events)).isEqualTo(-1);
+        }
+    }
+}

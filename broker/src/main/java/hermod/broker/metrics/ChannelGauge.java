@@ -1,0 +1,23 @@
+package hermod.broker.metrics;
+
+import java.util.Locale;
+
+/** What a broker shows per channel as it is now; over the shards the highest counts. */
+public enum ChannelGauge {
+    BATCH_WINDOW_US(
+            "How wide the channel's batching window is now: the widest of its organizations'; 0 while none is open. Events of LOW wait at most so long.");
+
+    private final String meaning;
+
+    ChannelGauge(String meaning) {
+        this.meaning = meaning;
+    }
+
+    public String label() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+
+    public String meaning() {
+        return meaning;
+    }
+}
