@@ -5,7 +5,11 @@ import static org.awaitility.Awaitility.await;
 
 import hermod.broker.admin.DrainProgress;
 import hermod.broker.admission.ServiceConfig;
+import hermod.broker.outbox.OutboxConfig;
+import hermod.broker.topic.ChannelPolicies;
+import hermod.broker.topic.ChannelPolicy;
 import hermod.protocol.CloseCode;
+import hermod.protocol.Feature;
 import hermod.protocol.control.wire.Close;
 import hermod.protocol.frame.EventFrame;
 import hermod.protocol.frame.FrameHeader;
@@ -15,7 +19,9 @@ import io.netty.buffer.ByteBuf;
 import java.io.EOFException;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -212,6 +218,101 @@ class DrainEndToEndTest {
             publisher.close();
             awaitDrained(broker);
             assertThat(broker.broker().drainProgress().waiting()).isZero();
+        }
+    }
+
+    @Test
+    void whatWaitsInABatchingWindowIsSentBeforeItsConnectionEnds() throws Exception {
+        Map<String, ChannelPolicy> all =
+                new LinkedHashMap<>(ChannelPolicies.defaults().byName());
+        ChannelPolicy feed = all.get("feed");
+        all.put(
+                "feed",
+                new ChannelPolicy(
+                        feed.lane(),
+                        feed.ceiling(),
+                        feed.durability(),
+                        feed.keeps(),
+                        feed.batching(),
+                        10_000,
+                        10_000,
+                        feed.conflateBy(),
+                        feed.tier(),
+                        feed.goalP95Ms(),
+                        feed.windowMinEvents(),
+                        0,
+                        1));
+        ServiceConfig service = new ServiceConfig(true, "", List.of(), List.of(), 100, List.of(), List.of(), 10, 5_000);
+        try (BrokerUnderTest broker = new BrokerUnderTest.Setup()
+                .shards(2)
+                .channels(new ChannelPolicies(all))
+                .service(service)
+                .start()) {
+            RawClient publisher = broker.client("publisher", FAST);
+            List<CompletableFuture<Long>> delivered = new ArrayList<>();
+            for (int i = 0; i < 4; i++) {
+                RawClient subscriber = broker.client("subscriber-" + i);
+                subscriber.subscribe("feed:" + i);
+                delivered.add(follow(subscriber));
+                int handle = publisher.open("feed:" + i).getHandle();
+                // The first goes at once and opens the window in which the others wait.
+                for (int n = 1; n <= 3; n++) {
+                    publisher.publish(handle, n, "x");
+                    publisher.readPublished();
+                }
+            }
+            broker.broker().drain(0, List.of());
+            for (CompletableFuture<Long> each : delivered) {
+                assertThat(each.join()).isEqualTo(3);
+            }
+            assertThat(goodbye(publisher).getCode()).isEqualTo(CloseCode.GOING_AWAY.code());
+            publisher.close();
+            awaitDrained(broker);
+        }
+    }
+
+    @Test
+    void aSubscriberThatIsBehindReadsItsTopicsToTheEndBeforeItsConnectionEnds() throws Exception {
+        ServiceConfig service =
+                new ServiceConfig(true, "", List.of(), List.of(), 100, List.of(), List.of(), 10, 10_000);
+        try (BrokerUnderTest broker = new BrokerUnderTest.Setup()
+                .outbox(new OutboxConfig(512 * 1024, 64 * 1024, 64 * 1024))
+                .service(service)
+                .start()) {
+            RawClient publisher = broker.client("publisher", FAST);
+            RawClient late = broker.client("late");
+            int handle = publisher.open("chat:1").getHandle();
+            late.subscribe("chat:1");
+            byte[] payload = new byte[50_000];
+            long sent = 0;
+            while (broker.counter("subscriptions_behind") == 0) {
+                publisher.publish(handle, (int) ++sent, 0, 0, 0, 0, 0, new byte[0], payload);
+                assertThat(publisher.readPublished().rangeCount()).isEqualTo(1);
+            }
+            broker.broker().drain(0, List.of());
+            assertThat(goodbye(publisher).getCode()).isEqualTo(CloseCode.GOING_AWAY.code());
+            publisher.close();
+            assertThat(follow(late).join()).isEqualTo(sent);
+            awaitDrained(broker);
+        }
+    }
+
+    @Test
+    void aClientThatGivesNoCreditHoldsTheStopUpForTheConfiguredTimeAndNotLonger() throws Exception {
+        try (BrokerUnderTest broker = start(1, 10, 500)) {
+            RawClient publisher = broker.client("publisher", FAST);
+            RawClient stingy = broker.socket();
+            stingy.connect(RawClient.hello(broker.token("stingy", FAST)).setFeatures(Feature.CREDIT.bit()));
+            stingy.subscribe("chat:1");
+            publisher.publish(publisher.open("chat:1").getHandle(), 1, "x");
+            publisher.readPublished();
+            await().until(() -> broker.broker().connections().stream().anyMatch(one -> one.outboxBytes() > 0));
+            broker.broker().drain(0, List.of());
+            assertThat(goodbye(publisher).getCode()).isEqualTo(CloseCode.GOING_AWAY.code());
+            publisher.close();
+            assertThat(FrameHeader.type(stingy.read(), 0)).isEqualTo(FrameType.CLOSE.code());
+            stingy.close();
+            awaitDrained(broker);
         }
     }
 }

@@ -5,13 +5,23 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import hermod.broker.admission.ServiceConfig;
 import hermod.broker.admission.ServiceState;
+import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Feature;
+import hermod.protocol.control.wire.Cursor;
 import hermod.protocol.control.wire.Open;
+import hermod.protocol.control.wire.Replace;
+import hermod.protocol.control.wire.Replaced;
+import hermod.protocol.control.wire.Resume;
+import hermod.protocol.control.wire.Resumed;
 import hermod.protocol.control.wire.Service;
+import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.TopicResult;
 import hermod.protocol.control.wire.Welcome;
+import hermod.protocol.frame.EventFrame;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
+import hermod.protocol.frame.LaterFrames;
 import hermod.protocol.frame.PublishedFrame;
 import io.netty.buffer.ByteBuf;
 import java.util.ArrayList;
@@ -74,10 +84,10 @@ class ServiceEndToEndTest {
     }
 
     @Test
-    void aSubscriberIsSentNothingOfAChannelThatIsOffNotEvenWhatWaited() throws Exception {
+    void aSubscriberIsSentNothingOfAChannelThatIsOffAndGoesOnWithWhatWaitedWhenItIsLifted() throws Exception {
         try (BrokerUnderTest broker = BrokerUnderTest.start()) {
             RawClient publisher = broker.client("publisher", List.of("pub:*", "rate:unlimited"));
-            RawClient subscriber = broker.client("subscriber");
+            RawClient subscriber = with(broker, "subscriber", Feature.GAP);
             int handle = publisher.open("chat:1").getHandle();
             subscriber.subscribe("chat:1");
             // More than the sockets take: the rest waits in the outbox.
@@ -89,10 +99,10 @@ class ServiceEndToEndTest {
             }
             broker.broker().kill("chat", "", false);
             assertThat(owed(broker)).as("bytes in the outbox").isLessThan(200_000);
-            int got = 0;
+            long got = 0;
             ByteBuf frame = subscriber.read();
             while (FrameHeader.type(frame, 0) == FrameType.EVENT.code()) {
-                got++;
+                assertThat(EventFrame.offset(frame, 0)).isEqualTo(++got);
                 frame = subscriber.read();
             }
             assertThat(FrameHeader.type(frame, 0)).isEqualTo(FrameType.SERVICE.code());
@@ -102,7 +112,147 @@ class ServiceEndToEndTest {
             notice(publisher);
             notice(publisher);
             publisher.publish(handle, 99, "after");
-            assertThat(subscriber.readEvent().text()).isEqualTo("after");
+            assertThat(got + told(subscriber, got, count + 1)).isEqualTo(count + 1);
+        }
+    }
+
+    private static RawClient with(BrokerUnderTest broker, String user, Feature... features) throws Exception {
+        RawClient client = broker.socket();
+        long mask = 0;
+        for (Feature feature : features) {
+            mask |= feature.bit();
+        }
+        assertThat(client.connect(RawClient.hello(broker.token(user, BrokerUnderTest.ORDINARY))
+                                .setFeatures(mask))
+                        .getFeatures())
+                .isEqualTo(mask);
+        return client;
+    }
+
+    /** Reads from behind one offset to another: each is delivered or announced as missing, in order. @return how many. */
+    private static long told(RawClient client, long behind, long to) throws Exception {
+        long seen = behind;
+        while (seen < to) {
+            ByteBuf frame = client.read();
+            boolean isGap = FrameHeader.type(frame, 0) == FrameType.GAP.code();
+            if (!isGap) {
+                assertThat(FrameHeader.type(frame, 0)).isEqualTo(FrameType.EVENT.code());
+            }
+            assertThat(isGap ? LaterFrames.first(frame, 0) : EventFrame.offset(frame, 0))
+                    .isEqualTo(seen + 1);
+            seen = isGap ? LaterFrames.last(frame, 0) : seen + 1;
+        }
+        return seen - behind;
+    }
+
+    @Test
+    void whatBackEndsPublishWhileAUserIsOutsideOfTheRolloutComesWhenTheUserIsInsideAgain() throws Exception {
+        try (BrokerUnderTest broker = BrokerUnderTest.withShards(2)) {
+            RawClient backEnd = broker.client("back-end", List.of("pub:*", "sub:*", "limits:service"));
+            RawClient before = broker.client("before");
+            RawClient filtering = with(broker, "filtering", Feature.FILTER);
+            before.subscribe("chat:1");
+            filtering.send(
+                    FrameType.SUBSCRIBE,
+                    1,
+                    Subscribe.newBuilder()
+                            .addFiltered(FilteringClient.filtered("chat:1", "propertyId = 17"))
+                            .build());
+            filtering.read(FrameType.SUBSCRIBED);
+            int handle = backEnd.open("chat:1").getHandle();
+            backEnd.publish(handle, 1, "first");
+            assertThat(before.readEvent().text()).isEqualTo("first");
+            for (int round = 0; round < 3; round++) {
+                broker.broker().rollout(0);
+                assertThat(notice(before).getEnabled()).isFalse();
+                notice(filtering);
+                for (int i = 0; i < 5; i++) {
+                    backEnd.publish(handle, i, "meanwhile " + i);
+                    FilteringClient.publish(backEnd, handle, i, "of 17: " + i, "propertyId", "17");
+                }
+                for (int i = 0; i < 10; i += published(backEnd)) {}
+                broker.broker().rollout(100);
+                // Nothing came before.
+                assertThat(notice(before).getEnabled()).isTrue();
+                notice(filtering);
+                for (int i = 0; i < 5; i++) {
+                    assertThat(before.readEvent().text()).isEqualTo("meanwhile " + i);
+                    assertThat(before.readEvent().text()).isEqualTo("of 17: " + i);
+                    assertThat(filtering.readEvent().text()).isEqualTo("of 17: " + i);
+                }
+            }
+        }
+    }
+
+    private static int published(RawClient client) throws Exception {
+        PublishedFrame frame = client.readPublished();
+        int count = 0;
+        for (int i = 0; i < frame.rangeCount(); i++) {
+            count += frame.rangeLength(i);
+        }
+        return count;
+    }
+
+    @Test
+    void whatIsNotKeptUntilAChannelIsOnAgainIsAnnouncedAndWhoCanNotBeToldIsClosed() throws Exception {
+        try (BrokerUnderTest broker = BrokerUnderTest.start()) {
+            RawClient backEnd =
+                    broker.client("back-end", List.of("pub:*", "sub:*", "limits:service", "rate:unlimited"));
+            RawClient told = with(broker, "told", Feature.GAP);
+            RawClient untold = with(broker, "untold");
+            told.subscribe("presence:1");
+            untold.subscribe("presence:1");
+            broker.broker().rollout(0);
+            int handle = backEnd.open("presence:1").getHandle();
+            byte[] payload = new byte[100_000];
+            for (int i = 1; i <= 100; i++) {
+                backEnd.publish(handle, i, 0, 0, 0, 0, 0, new byte[0], payload);
+                backEnd.readPublished();
+            }
+            broker.broker().rollout(100);
+            notice(told);
+            notice(told);
+            notice(untold);
+            notice(untold);
+            ByteBuf gap = told.read(FrameType.GAP);
+            assertThat(LaterFrames.first(gap, 0)).isEqualTo(1);
+            backEnd.publish(handle, 101, "after");
+            long seen = LaterFrames.last(gap, 0);
+            assertThat(seen + told(told, seen, 101)).isEqualTo(101);
+            assertThat(untold.readClose()).isEqualTo(CloseCode.SLOW_CONSUMER.code());
+        }
+    }
+
+    @Test
+    void resumeAndReplaceAreRefusedTopicByTopicWhereTheirChannelIsOff() throws Exception {
+        try (BrokerUnderTest broker = BrokerUnderTest.start()) {
+            RawClient client = with(broker, "alice", Feature.RESUME, Feature.FILTER);
+            broker.broker().kill("chat", "chat is broken", false);
+            notice(client);
+            client.send(
+                    FrameType.RESUME,
+                    1,
+                    Resume.newBuilder()
+                            .addCursors(Cursor.newBuilder().setTopic("chat:1"))
+                            .addCursors(Cursor.newBuilder().setTopic("feed:1"))
+                            .build());
+            assertThat(Resumed.parseFrom(RawClient.body(client.read(FrameType.RESUMED)))
+                            .getResultsList())
+                    .extracting(result -> result.getTopic().getCode())
+                    .containsExactly(ErrorCode.NOT_ENABLED.code(), 0);
+            client.send(
+                    FrameType.REPLACE,
+                    2,
+                    Replace.newBuilder()
+                            .addTopics("chat:1")
+                            .addTopics("tasks:1")
+                            .build());
+            Replaced replaced = Replaced.parseFrom(RawClient.body(client.read(FrameType.REPLACED)));
+            assertThat(replaced.getResultsList())
+                    .extracting(TopicResult::getCode)
+                    .containsExactly(ErrorCode.NOT_ENABLED.code(), 0);
+            assertThat(replaced.getResults(0).getMessage()).isEqualTo("chat is broken");
+            assertThat(replaced.getRemovedCount()).isEqualTo(1);
         }
     }
 

@@ -6,6 +6,10 @@ import static org.awaitility.Awaitility.await;
 import hermod.broker.session.PublishConfig;
 import hermod.broker.session.SessionConfig;
 import hermod.protocol.CloseCode;
+import hermod.protocol.Feature;
+import hermod.protocol.control.wire.Cursor;
+import hermod.protocol.control.wire.Replace;
+import hermod.protocol.control.wire.Resume;
 import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.Subscribed;
 import hermod.protocol.frame.FrameHeader;
@@ -74,6 +78,32 @@ class UnreadAnswersEndToEndTest {
                 backEnd.send(FrameType.SUBSCRIBE, i, THOUSAND_BAD_NAMES);
                 backEnd.read(FrameType.SUBSCRIBED);
             }
+        }
+    }
+
+    @Test
+    @Tag("FL-1")
+    void resumesAndReplacesCountLikewise() throws Exception {
+        Resume.Builder cursors = Resume.newBuilder();
+        for (String name : THOUSAND_BAD_NAMES.getTopicsList()) {
+            cursors.addCursors(Cursor.newBuilder().setTopic(name));
+        }
+        Replace.Builder wishes = Replace.newBuilder();
+        for (int i = 0; i < 1_000; i++) {
+            wishes.addTopics("no channel " + i);
+        }
+        try (BrokerUnderTest broker = BrokerUnderTest.start()) {
+            RawClient asker = broker.socket();
+            asker.connect(RawClient.hello(broker.token("asker", BrokerUnderTest.ORDINARY))
+                    .setFeatures(Feature.RESUME.bit() | Feature.FILTER.bit()));
+            asker.send(FrameType.RESUME, 1, cursors.build());
+            asker.send(FrameType.REPLACE, 2, wishes.build());
+            asker.send(FrameType.RESUME, 3, cursors.build());
+            asker.send(FrameType.REPLACE, 4, wishes.build());
+            asker.read(FrameType.RESUMED);
+            asker.read(FrameType.REPLACED);
+            assertThat(asker.readError()).isEqualTo(hermod.protocol.ErrorCode.RATE_LIMITED.code());
+            assertThat(asker.readError()).isEqualTo(hermod.protocol.ErrorCode.RATE_LIMITED.code());
         }
     }
 
