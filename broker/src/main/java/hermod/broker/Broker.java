@@ -284,6 +284,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 view.deliveredCount(),
                 view.publishedCount(),
                 view.outboxBytes(),
+                view.slow(),
                 shard);
     }
 

@@ -79,7 +79,8 @@ final class WarmUp {
                         transport.connectionsPerAddressLimitCount(),
                         transport.connectionsPerUserLimitCount(),
                         transport.unauthenticatedLimitCount(),
-                        served.transport().socketBurstBytes()),
+                        served.transport().socketBurstBytes(),
+                        served.transport().unsentLimitBytes()),
                 defaults.admission(),
                 new SessionConfig(
                         session.pingIntervalMs(),

@@ -6,7 +6,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * Any interleaving of lanes, evictions, gaps, filters and credit keeps order per topic and accounts for every event: delivered + filtered + excluded + expired + announced as shed = published.
+ * Any interleaving of lanes, evictions, gaps, filters, conflation and credit keeps order per topic and accounts for every event: delivered + filtered + conflated + excluded + expired + announced as shed = published.
  *
  * <p>Seen red with an outbox that does not lift (56 of 60 scripts), evicts without falling behind (39), does not say its gaps (41), queues what is read behind a raised event with it (7), takes the answer to an old question (9), or selects
  * earlier events by a later filter (3).

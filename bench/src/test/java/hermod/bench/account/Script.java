@@ -172,6 +172,8 @@ final class Script {
                                     random.nextInt(4) == 0 ? lane : Priority.URGENT,
                                     "keeps",
                                     random.nextInt(3) == 0 ? "none" : "replay-window",
+                                    "conflateBy",
+                                    lane == Priority.LOW && random.nextBoolean() ? Filters.KIND : "none",
                                     "tier",
                                     6 - lane.code(),
                                     "windowMinEvents",
@@ -270,13 +272,14 @@ final class Script {
         boolean isExcluding = random.nextInt(5) == 0;
         List<Draft> drafts = new ArrayList<>();
         for (int i = 0; i < count; i++) {
+            Map<String, String> attributes = attributes();
             drafts.add(new Draft(
                     Long.BYTES + random.nextInt(payloadMax),
                     time.us,
                     random.nextInt(6) == 0 ? 1 : 0,
                     isExcluding,
-                    attributes(),
-                    null));
+                    attributes,
+                    room.policy.conflates() ? attributes.get(Filters.KIND) : null));
         }
         author.publish(room.handle, given, effective(room.policy, given), drafts);
     }

@@ -57,6 +57,7 @@ final class PrometheusText {
                 "conflated",
                 "Events not delivered because a newer one of the same key was.",
                 ChannelStats::conflated);
+        counter(channels, "shed", "Events not sent to quarantined subscribers, announced by GAP.", ChannelStats::shed);
         latencies(channels);
         head("hermod_channel_goal_p95_seconds", "gauge", "Goal for the 95th percentile from publish to handler.");
         for (ChannelStats one : channels) {

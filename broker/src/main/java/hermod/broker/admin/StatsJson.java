@@ -5,6 +5,7 @@ import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.metrics.ConnectionStats;
 import hermod.broker.metrics.LatencySummary;
+import hermod.broker.metrics.SlowStats;
 import hermod.broker.metrics.TopicStats;
 import java.io.ByteArrayOutputStream;
 import java.util.List;
@@ -162,6 +163,7 @@ final class StatsJson {
         out.writeNumberProperty("clamped", one.clamped());
         out.writeNumberProperty("filtered", one.filtered());
         out.writeNumberProperty("conflated", one.conflated());
+        out.writeNumberProperty("shed", one.shed());
         out.writeNumberProperty("batchWindowUs", one.batchWindowUs());
         out.writeName("latencyUs").writeStartObject();
         latency(out, "publishToBroker", one.publishToBroker());
@@ -218,6 +220,23 @@ final class StatsJson {
         out.writeNumberProperty("delivered", one.delivered());
         out.writeNumberProperty("published", one.published());
         out.writeNumberProperty("outboxBytes", one.outboxBytes());
+        SlowStats slow = one.slow();
+        out.writeStringProperty("rung", slow.rung());
+        out.writeStringProperty("cause", slow.cause());
+        out.writeNumberProperty("rungSinceUs", slow.sinceUs());
+        out.writeNumberProperty("behind", slow.behind());
+        out.writeNumberProperty("shed", slow.shed());
+        out.writeNumberProperty("gaps", slow.gaps());
+        out.writeName("laneBytes");
+        out.writeStartObject();
+        out.writeNumberProperty("low", slow.lowBytes());
+        out.writeNumberProperty("normal", slow.normalBytes());
+        out.writeNumberProperty("high", slow.highBytes());
+        out.writeNumberProperty("urgent", slow.urgentBytes());
+        out.writeEndObject();
+        if (slow.creditBytes() != Long.MAX_VALUE) {
+            out.writeNumberProperty("creditBytes", slow.creditBytes());
+        }
         out.writeNumberProperty("shard", one.shard());
         out.writeEndObject();
     }

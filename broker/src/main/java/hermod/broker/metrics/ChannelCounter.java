@@ -11,7 +11,8 @@ public enum ChannelCounter {
     EXPIRED("Events not accepted, or not delivered to one subscriber, because their time to live had passed."),
     CLAMPED("Events whose priority was lowered to the ceiling, or for want of the right to URGENT."),
     FILTERED("Events not sent to one subscriber because its filter does not match them."),
-    CONFLATED("Events not delivered to a subscriber that was behind, because a newer one of the same key was.");
+    CONFLATED("Events not delivered to a subscriber that was behind, because a newer one of the same key was."),
+    SHED("Events, or what stood at their offsets, not sent to a quarantined subscriber, and announced to it by GAP.");
 
     private final String meaning;
 

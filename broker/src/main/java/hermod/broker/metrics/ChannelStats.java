@@ -24,6 +24,7 @@ public record ChannelStats(
         long clamped,
         long filtered,
         long conflated,
+        long shed,
         long batchWindowUs,
         LatencySummary publishToBroker,
         LatencySummary inBroker,

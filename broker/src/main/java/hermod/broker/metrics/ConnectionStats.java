@@ -10,6 +10,7 @@ import java.util.Map;
  * @param subscriptions topic names, perhaps only the first ones.
  * @param filters from topic to the text of its filter, where there is one.
  * @param outboxBytes what it is owed now.
+ * @param slow where it stands if it does not take what it is owed.
  * @param shard the one whose thread serves it, from 0.
  */
 public record ConnectionStats(
@@ -26,4 +27,5 @@ public record ConnectionStats(
         long delivered,
         long published,
         long outboxBytes,
+        SlowStats slow,
         int shard) {}

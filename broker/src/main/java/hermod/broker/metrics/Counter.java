@@ -37,6 +37,11 @@ public enum Counter {
     EVICTED_NORMAL("The same from the NORMAL lane."),
     EVICTED_HIGH("The same from the HIGH lane."),
     GAPS_SENT("GAPs announced to subscribers."),
+    QUARANTINES(
+            "Connections quarantined because they were behind too long or too often: sheddable channels were sent nothing. `stats --slow` shows who and why."),
+    QUARANTINES_ENDED("Quarantines that ended because the connection took what it was owed, or their time was over."),
+    CONNECTIONS_PARKED(
+            "Connections that took nothing for so long that what they are owed waits in the replay windows only."),
     OUTCOMES_LOST(
             "Answers to publishers on another shard that could not be sent; the publisher sends again and is told DUPLICATE."),
     PRODUCERS_FORGOTTEN(

@@ -78,6 +78,7 @@ public final class Metrics {
                 sum(channel, ChannelCounter.CLAMPED),
                 sum(channel, ChannelCounter.FILTERED),
                 sum(channel, ChannelCounter.CONFLATED),
+                sum(channel, ChannelCounter.SHED),
                 highest(channel, ChannelGauge.BATCH_WINDOW_US),
                 summary(channel, Stage.PUBLISH_TO_BROKER),
                 summary(channel, Stage.IN_BROKER),

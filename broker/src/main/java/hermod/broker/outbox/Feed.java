@@ -52,6 +52,11 @@ public final class Feed {
     /** Behind the last raised event it has not read. */
     long liftedEnd;
 
+    /** What a GAP said will follow: from its first offset to behind its last; {@code healEnd} is 0 where none did. */
+    long healFrom;
+
+    long healEnd;
+
     /** Bytes asked for and not answered; 0 when none. */
     int readBytes;
 

@@ -1,5 +1,6 @@
 package hermod.broker.outbox;
 
+import hermod.broker.metrics.ChannelCounter;
 import hermod.broker.metrics.Counter;
 import hermod.broker.metrics.ShardMetrics;
 import hermod.broker.shard.RunsOn;
@@ -83,6 +84,12 @@ public final class Outbox {
     private long deliveredCount;
     private long creditBytes = Long.MAX_VALUE;
     private boolean usesCredit;
+    private long grantedNs;
+    private long takenBytes;
+    private long overrunCount;
+    private long gapCount;
+    private int shedCount;
+    private boolean isParked;
     private int unflushedBytes;
     private boolean isJoining;
     private boolean isCongested;
@@ -152,6 +159,40 @@ public final class Outbox {
         return backlog == null ? 0 : backlog.feedCount;
     }
 
+    public OutboxConfig config() {
+        return config;
+    }
+
+    /** Whether events wait, here or for a feed that is behind. */
+    public boolean owesEvents() {
+        return queuedBytes > 0 || behindCount() > 0;
+    }
+
+    /** Bytes of events below URGENT given to the socket so far, and of URGENT ones while nothing else waits: rises as long as the connection takes something. */
+    public long takenBytes() {
+        return takenBytes;
+    }
+
+    /** Times a subscription fell behind while none was. */
+    public long overrunCount() {
+        return overrunCount;
+    }
+
+    /** When credit was last granted, on the monotonic clock. */
+    public long grantedNs() {
+        return grantedNs;
+    }
+
+    /** Subscriptions that are shed now. */
+    public int shedCount() {
+        return shedCount;
+    }
+
+    /** GAPs announced. */
+    public long gapCount() {
+        return gapCount;
+    }
+
     /** Events written to the socket so far. */
     public long deliveredCount() {
         return deliveredCount;
@@ -176,6 +217,7 @@ public final class Outbox {
             return false;
         }
         creditBytes = sum;
+        grantedNs = clock.nowNs();
         return true;
     }
 
@@ -414,6 +456,10 @@ public final class Outbox {
             throw new IllegalStateException("a queued run without a feed");
         }
         long offset = run.firstOffset();
+        if (run.count == 0) {
+            // A GAP that said that what it names will follow: it follows without word now.
+            feed.healEnd = 0;
+        }
         QueuedRun last;
         do {
             last = feed.last;
@@ -445,8 +491,14 @@ public final class Outbox {
         if (isClosed) {
             return;
         }
+        if (feed.state == Feed.State.SHED) {
+            // The word of what was shed was taken back: it will be said at the end of the quarantine.
+            feed.nextOffset = Math.min(feed.nextOffset, offset);
+            return;
+        }
         if (feed.state == Feed.State.LIVE) {
             metrics.add(Counter.SUBSCRIPTIONS_BEHIND, 1);
+            overrunCount += behindCount() == 0 ? 1 : 0;
         }
         feed.knownEnd = Math.max(feed.knownEnd, feed.nextOffset);
         feed.nextOffset = offset;
@@ -476,6 +528,12 @@ public final class Outbox {
         Backlog behind = backlog;
         if (behind == null || !behind.isWanting() || isHeldBack) {
             return;
+        }
+        if (isParked) {
+            if (isCongested() || (usesCredit && creditBytes <= 0)) {
+                return;
+            }
+            isParked = false;
         }
         int floorBytes = floorBytes();
         int readBytes = Math.min(READ_BYTES_MAX, floorBytes);
@@ -549,7 +607,88 @@ public final class Outbox {
             return;
         }
         feed.advanceTo(next);
+        if (feed.healEnd > 0 && next >= feed.healEnd) {
+            ByteBuf frame = Unpooled.buffer(FrameHeader.LENGTH + LaterFrames.GAP_CLOSED_BODY_BYTES);
+            LaterFrames.writeGapClosed(frame, feed.handle(), feed.healFrom, feed.healEnd - 1);
+            announce(feed, frame);
+            feed.healEnd = 0;
+        }
         backlog().onAnswer(feed, Priority.ofCode(laneOf(feed.lane())), isTail);
+    }
+
+    // ---- the ladder
+
+    /** Sends nothing of the feed from here on, until {@link #restore}; what waited and was not sent is announced as shed. */
+    public void shed(Feed feed) {
+        if (isClosed || feed.state == Feed.State.SHED) {
+            return;
+        }
+        takeBack(feed);
+        backlog().remove(feed);
+        feed.state = Feed.State.SHED;
+        feed.healEnd = 0;
+        shedCount++;
+        announceShed(feed);
+    }
+
+    /** The feed is live again; what passed it by is announced as shed. */
+    public void restore(Feed feed) {
+        if (isClosed || feed.state != Feed.State.SHED) {
+            return;
+        }
+        announceShed(feed);
+        feed.state = Feed.State.LIVE;
+        shedCount--;
+    }
+
+    private void announceShed(Feed feed) {
+        if (feed.knownEnd > feed.nextOffset) {
+            metrics.add(feed.channel(), ChannelCounter.SHED, feed.knownEnd - feed.nextOffset);
+            announceGap(feed, feed.nextOffset, feed.knownEnd - 1, GapReason.SHED);
+            feed.nextOffset = feed.knownEnd;
+        }
+    }
+
+    /** Takes back all that waits of a feed. */
+    private void takeBack(Feed feed) {
+        QueuedRun first = feed.first;
+        if (first == null) {
+            return;
+        }
+        feed.knownEnd = Math.max(feed.knownEnd, feed.nextOffset);
+        feed.nextOffset = first.firstOffset();
+        QueuedRun run;
+        while ((run = feed.last) != null) {
+            drop(run);
+        }
+    }
+
+    /** Says of a feed that is behind that what it misses will follow, up to what is known of its topic now. */
+    public void announceFill(Feed feed) {
+        if (isClosed || feed.state != Feed.State.BEHIND || feed.healEnd > 0 || feed.knownEnd <= feed.nextOffset) {
+            return;
+        }
+        feed.healFrom = feed.nextOffset;
+        feed.healEnd = feed.knownEnd;
+        ByteBuf frame = Unpooled.buffer(FrameHeader.LENGTH + LaterFrames.GAP_BODY_BYTES);
+        LaterFrames.writeGap(frame, feed.handle(), feed.healFrom, feed.healEnd - 1, GapReason.OVERRUN.code(), true);
+        metrics.add(Counter.GAPS_SENT, 1);
+        gapCount++;
+        announce(feed, frame);
+    }
+
+    /** Takes back all that waits below URGENT: it stays in the replay windows until the connection takes something again. */
+    public void park() {
+        if (isClosed) {
+            return;
+        }
+        for (int lane = 0; lane < URGENT; lane++) {
+            QueuedRun run;
+            while ((run = tails[lane]) != null) {
+                evict(run);
+            }
+        }
+        isParked = true;
     }
 
     /**
@@ -566,13 +705,15 @@ public final class Outbox {
         ByteBuf frame = Unpooled.buffer(FrameHeader.LENGTH + LaterFrames.GAP_BODY_BYTES);
         LaterFrames.writeGap(frame, feed.handle(), from, to, reason.code());
         metrics.add(Counter.GAPS_SENT, 1);
+        gapCount++;
         announce(feed, frame);
     }
 
     private static boolean isGap(QueuedRun run, GapReason reason) {
         return run.count == 0
                 && FrameHeader.type(run.memory, run.from) == FrameType.GAP.code()
-                && LaterFrames.gapReason(run.memory, run.from) == reason.code();
+                && LaterFrames.gapReason(run.memory, run.from) == reason.code()
+                && !LaterFrames.isFillComing(run.memory, run.from);
     }
 
     /**
@@ -693,6 +834,9 @@ public final class Outbox {
         }
         int bytes = out.bytes();
         queuedBytes -= bytes;
+        if (lane < URGENT || laneBytes[URGENT] == queuedBytes) {
+            takenBytes += bytes;
+        }
         deficitBytes[lane] -= bytes;
         unflushedBytes += bytes;
         if (clock.nowUs() < out.expiresAtUs) {
@@ -814,9 +958,28 @@ public final class Outbox {
         while ((run = feed.last) != null) {
             drop(run);
         }
+        if (feed.state == Feed.State.SHED) {
+            feed.state = Feed.State.LIVE;
+            shedCount--;
+        }
         if (backlog != null) {
             backlog.remove(feed);
         }
+    }
+
+    /** Forgets what waits for a feed, which stands before the first event that was not sent; {@link #fallBehind} has it go on from there. */
+    public void suspend(Feed feed) {
+        long position = feed.firstUnsent();
+        for (QueuedRun run = feed.first; run != null; run = run.nextOfFeed) {
+            if (run.count == 0
+                    && FrameHeader.type(run.memory, run.from) == FrameType.GAP.code()
+                    && LaterFrames.isFillComing(run.memory, run.from)) {
+                // It was not said yet: what it names follows without word.
+                feed.healEnd = 0;
+            }
+        }
+        discard(feed);
+        feed.advanceTo(position);
     }
 
     private void drop(QueuedRun run) {

@@ -32,7 +32,58 @@ public record OutboxConfig(
         @Setting(
                 text =
                         "Whether events queue by their priority, URGENT first. Off: in one lane, as they come; for comparisons only.")
-        boolean lanes) {
+        boolean lanes,
+
+        @Setting(
+                unit = "ms",
+                min = 100,
+                max = 3_600_000,
+                text =
+                        "A connection with a subscription that is behind for this long is quarantined: channels from shed-from-tier on are sent nothing, and told by GAP.")
+        int quarantineAfterMs,
+
+        @Setting(min = 1, max = 1_000_000, text = "So is one that falls behind this often within overrun-window-ms.")
+        int quarantineAfterOverruns,
+
+        @Setting(unit = "ms", min = 100, max = 3_600_000, text = "Time in which falling behind is counted.")
+        int overrunWindowMs,
+
+        @Setting(
+                unit = "ms",
+                min = 100,
+                max = 3_600_000,
+                text =
+                        "How long a quarantine lasts, unless the connection is still behind then, or takes all it is owed earlier.")
+        int quarantineMs,
+
+        @Setting(
+                unit = "ms",
+                min = 0,
+                max = 3_600_000,
+                text = "A quarantine ends early when the connection was owed nothing for this long.")
+        int recoverMs,
+
+        @Setting(
+                min = 1,
+                max = 9,
+                text =
+                        "Tier of a channel from which on a quarantine sheds it. What is shed never comes; what is of a lower tier is read from the replay window.")
+        int shedFromTier,
+
+        @Setting(
+                unit = "ms",
+                min = 100,
+                max = 3_600_000,
+                text =
+                        "A quarantined connection that took nothing for this long is parked: its outbox is emptied but for URGENT, and filled again from the replay windows when it takes something.")
+        int parkAfterMs,
+
+        @Setting(
+                unit = "ms",
+                min = 100,
+                max = 86_400_000,
+                text = "A parked connection whose socket took nothing for this long is closed with SLOW_CONSUMER.")
+        int closeAfterMs) {
 
     public OutboxConfig {
         if (urgentReserveBytes >= limitBytes) {
@@ -42,10 +93,10 @@ public record OutboxConfig(
     }
 
     public OutboxConfig(int limitBytes, int urgentReserveBytes, int freeBurstBytes) {
-        this(limitBytes, urgentReserveBytes, freeBurstBytes, true);
+        this(limitBytes, urgentReserveBytes, freeBurstBytes, true, 5_000, 3, 10_000, 30_000, 1_000, 4, 10_000, 60_000);
     }
 
     public static OutboxConfig defaults() {
-        return new OutboxConfig(1024 * 1024, 256 * 1024, 256 * 1024, true);
+        return new OutboxConfig(1024 * 1024, 256 * 1024, 256 * 1024);
     }
 }

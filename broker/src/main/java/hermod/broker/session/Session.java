@@ -16,12 +16,15 @@ import hermod.broker.filter.FeedFilter;
 import hermod.broker.metrics.ChannelCounter;
 import hermod.broker.metrics.Counter;
 import hermod.broker.metrics.ShardMetrics;
+import hermod.broker.metrics.SlowStats;
 import hermod.broker.outbox.Feed;
 import hermod.broker.outbox.FrameSink;
+import hermod.broker.outbox.Ladder;
 import hermod.broker.outbox.Outbox;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
 import hermod.broker.topic.Channel;
+import hermod.broker.topic.ChannelPolicy;
 import hermod.broker.topic.Topic;
 import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
@@ -62,6 +65,8 @@ import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.agrona.collections.Int2ObjectHashMap;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Stage 2 of 7: one connected client: who it is, whether it is live, whether it may do what it asks.
@@ -78,6 +83,8 @@ import org.jspecify.annotations.Nullable;
  */
 @RunsOn(Owner.SHARD)
 public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
+    private static final Logger LOG = LoggerFactory.getLogger(Session.class);
+
     /** Bytes of events after which a turn is taken in the middle of a read loop: beyond, one burst could fill a subscriber's outbox. */
     private static final int TURN_AT_BYTES = 128 * 1024;
 
@@ -170,6 +177,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private long lastPingUs;
     private long publishedCount;
     private boolean isRefreshing;
+    private final Ladder ladder;
     private ByteString resumeToken = ByteString.EMPTY;
 
     /** Feature bits both sides have. */
@@ -201,6 +209,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         this.sink = sink;
         this.address = address;
         this.outbox = outboxes.make(this, sink);
+        this.ladder = new Ladder(outbox.config());
         this.acceptedNs = dispatch.shard().clock().nowNs();
         this.receivedNs = acceptedNs;
         int events = ground.publish().windowEvents();
@@ -814,10 +823,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             boolean isNew = isNewSubscription(topic);
             HeldTopic row = hold(topic, request.asSubscriber(), wanted.filter, nextOffset);
             Cursor cursor = wanted.cursor;
-            if (cursor != null && row.feed != null) {
-                goOn(request, wanted.index, row.feed, isNew ? cursor : null, topic, nextOffset, firstAvailable);
-            }
-            request.put(wanted.index, granted(wanted.name, row, nextOffset));
+            long start = cursor == null || row.feed == null
+                    ? nextOffset
+                    : goOn(request, wanted.index, row.feed, isNew ? cursor : null, topic, nextOffset, firstAvailable);
+            request.put(wanted.index, granted(wanted.name, row, start));
         }
         answerIfComplete(request);
     }
@@ -831,8 +840,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
      * Has a subscription go on where a cursor stands, as far as that is kept.
      *
      * @param cursor null for a subscription that was there already, which stays where it is.
+     * @return the offset from which events follow.
      */
-    private void goOn(
+    private long goOn(
             TopicRequest request,
             int index,
             Feed feed,
@@ -842,13 +852,13 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             long firstAvailable) {
         if (cursor == null) {
             request.outcome(index, ResumeResult.Outcome.OUTCOME_RESUMED, 0, 0);
-            return;
+            return feed.nextOffset();
         }
         long from = cursor.getOffset() + 1;
         boolean isKnown = cursor.getEpoch() == topic.epoch() && from > 0 && from <= nextOffset;
         if (isKnown && from == nextOffset) {
             request.outcome(index, ResumeResult.Outcome.OUTCOME_RESUMED, 0, 0);
-            return;
+            return nextOffset;
         }
         boolean isKept = isKnown && from >= firstAvailable;
         long start = isKept ? from : firstAvailable;
@@ -860,6 +870,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         if (start < nextOffset) {
             outbox.fallBehind(feed, start);
         }
+        return start;
     }
 
     TopicResult granted(String name, HeldTopic row, long nextOffset) {
@@ -968,11 +979,8 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             return;
         }
         if (row.isOff) {
-            // It stays where it is, and what waits is not sent.
-            long position = feed.firstUnsent();
             dispatch.subscriptions().remove(row.topic().handle(), feed);
-            outbox.discard(feed);
-            feed.advanceTo(position);
+            outbox.suspend(feed);
         } else {
             dispatch.subscriptions().add(row.topic().handle(), feed);
             // What came meanwhile is read as far as it is kept, and a GAP tells of the rest.
@@ -1373,6 +1381,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     void onTick(long nowNs, long nowUs) {
         Identity who = identity;
         if (state == State.OPEN) {
+            onLadder(nowNs);
+        }
+        if (state == State.OPEN) {
             if (isReadStopped) {
                 closeIfStuck(nowNs);
             } else if (nowNs - receivedNs > ground.config().silenceTimeoutMs() * 1_000_000L) {
@@ -1397,6 +1408,71 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             close(
                     CloseCode.SLOW_CONSUMER,
                     "answers are not read: timeoutMs=" + ground.publish().unreadAnswersTimeoutMs());
+        }
+    }
+
+    /** Takes the steps of a slow consumer's ladder. */
+    private void onLadder(long nowNs) {
+        Ladder.Rung before = ladder.rung();
+        Ladder.Step step = ladder.look(nowNs, outbox);
+        switch (step) {
+            case STAY -> {}
+            case QUARANTINE -> {
+                metrics.add(Counter.QUARANTINES, 1);
+                forEachFeed(this::relieve);
+            }
+            case PARK -> {
+                metrics.add(Counter.CONNECTIONS_PARKED, 1);
+                outbox.park();
+            }
+            case RELEASE -> {
+                metrics.add(Counter.QUARANTINES_ENDED, 1);
+                forEachFeed(outbox::restore);
+            }
+            case CLOSE -> {
+                metrics.add(Counter.CONNECTIONS_SLOW, 1);
+                close(
+                        CloseCode.SLOW_CONSUMER,
+                        "nothing was taken for " + outbox.config().closeAfterMs() + " ms: queuedBytes="
+                                + outbox.queuedBytes());
+            }
+        }
+        if (ladder.rung() != before || step == Ladder.Step.CLOSE) {
+            LOG.info(
+                    "slow consumer: connection={}, user={}, from={}, to={}, cause={}, queuedBytes={}, behind={}",
+                    connectionId(),
+                    identity == null ? "" : TopicName.shown(identity.user()),
+                    before,
+                    step == Ladder.Step.CLOSE ? "CLOSED" : ladder.rung(),
+                    ladder.cause(),
+                    outbox.queuedBytes(),
+                    outbox.behindCount());
+        }
+        if (step != Ladder.Step.STAY && state == State.OPEN) {
+            dispatch.flushes().add(outbox);
+            dispatch.shard().requestTurn();
+        }
+    }
+
+    /** Of a quarantined connection: sheddable channels send nothing, durable ones say that what is missing will follow. */
+    private void relieve(Feed feed) {
+        HeldTopic row = held.get(feed.handle());
+        if (row == null || row.isOff || !knowsGaps()) {
+            return;
+        }
+        ChannelPolicy policy = row.topic().channel().policy();
+        if (policy.tier() >= outbox.config().shedFromTier()) {
+            outbox.shed(feed);
+        } else if (policy.durability().isOnDisk()) {
+            outbox.announceFill(feed);
+        }
+    }
+
+    private void forEachFeed(Consumer<Feed> task) {
+        for (HeldTopic row : held.values()) {
+            if (row.feed != null) {
+                task.accept(row.feed);
+            }
         }
     }
 
@@ -1480,6 +1556,21 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         return Long.toString(key, Character.MAX_RADIX);
     }
 
+    private SlowStats slowness() {
+        return new SlowStats(
+                ladder.rung().label(),
+                ladder.cause().label(),
+                (dispatch.shard().clock().nowNs() - ladder.sinceNs()) / 1_000,
+                outbox.behindCount(),
+                outbox.shedCount(),
+                outbox.gapCount(),
+                outbox.queuedBytes(Priority.LOW),
+                outbox.queuedBytes(Priority.NORMAL),
+                outbox.queuedBytes(Priority.HIGH),
+                outbox.queuedBytes(Priority.URGENT),
+                outbox.creditBytes());
+    }
+
     /** What operators see; null before WELCOME. */
     public @Nullable SessionView view() {
         if (state != State.OPEN || identity == null || hello == null) {
@@ -1510,6 +1601,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 filters,
                 outbox.deliveredCount(),
                 publishedCount,
-                outbox.queuedBytes());
+                outbox.queuedBytes(),
+                slowness());
     }
 }

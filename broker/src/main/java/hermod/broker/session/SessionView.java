@@ -1,6 +1,7 @@
 package hermod.broker.session;
 
 import hermod.broker.admission.Identity;
+import hermod.broker.metrics.SlowStats;
 import java.util.List;
 import java.util.Map;
 
@@ -21,4 +22,5 @@ public record SessionView(
         Map<String, String> filters,
         long deliveredCount,
         long publishedCount,
-        long outboxBytes) {}
+        long outboxBytes,
+        SlowStats slow) {}

@@ -1,8 +1,10 @@
 package hermod.broker.transport;
 
 import hermod.broker.config.ConfigException;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.nio.NioIoHandler;
@@ -19,9 +21,13 @@ import org.jspecify.annotations.Nullable;
  * @param kind never AUTO.
  * @param serverType the listeners' channel.
  * @param loops makes what an event loop waits with.
+ * @param unsentLimit how much the kernel may hold of a connection that it has not sent; null where that can't be said.
  */
 public record SocketIo(
-        TransportConfig.Io kind, Class<? extends ServerSocketChannel> serverType, IoHandlerFactory loops) {
+        TransportConfig.Io kind,
+        Class<? extends ServerSocketChannel> serverType,
+        IoHandlerFactory loops,
+        @Nullable ChannelOption<Long> unsentLimit) {
     /** With io_uring a connection has one write under way, where the others write until the kernel's buffer is full; so it must be a large one. */
     private static final int IO_URING_BURST_BYTES_MIN = 1024 * 1024;
 
@@ -48,18 +54,22 @@ public record SocketIo(
             }
             case IO_URING -> {
                 refuseUnless(IoUring.isAvailable(), "io_uring", IoUring.unavailabilityCause());
-                yield new SocketIo(wanted, IoUringServerSocketChannel.class, IoUringIoHandler.newFactory());
+                yield new SocketIo(wanted, IoUringServerSocketChannel.class, IoUringIoHandler.newFactory(), null);
             }
             case NIO -> nio();
         };
     }
 
     private static SocketIo epoll() {
-        return new SocketIo(TransportConfig.Io.EPOLL, EpollServerSocketChannel.class, EpollIoHandler.newFactory());
+        return new SocketIo(
+                TransportConfig.Io.EPOLL,
+                EpollServerSocketChannel.class,
+                EpollIoHandler.newFactory(),
+                EpollChannelOption.TCP_NOTSENT_LOWAT);
     }
 
     private static SocketIo nio() {
-        return new SocketIo(TransportConfig.Io.NIO, NioServerSocketChannel.class, NioIoHandler.newFactory());
+        return new SocketIo(TransportConfig.Io.NIO, NioServerSocketChannel.class, NioIoHandler.newFactory(), null);
     }
 
     private static void refuseUnless(boolean isAvailable, String name, @Nullable Throwable cause)

@@ -100,6 +100,10 @@ public final class Transport implements AutoCloseable {
                 .childOption(
                         ChannelOption.WRITE_BUFFER_WATER_MARK, new WriteBufferWaterMark(burstBytes / 2, burstBytes))
                 .childHandler(new ConnectionPipeline(shards, config, isWebSocket));
+        ChannelOption<Long> unsentLimit = io.unsentLimit();
+        if (unsentLimit != null && config.unsentLimitBytes() > 0) {
+            bootstrap.childOption(unsentLimit, (long) config.unsentLimitBytes());
+        }
         try {
             Channel listener = bootstrap
                     .bind(new InetSocketAddress(config.host(), port))

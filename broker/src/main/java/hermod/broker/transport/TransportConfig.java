@@ -88,7 +88,15 @@ public record TransportConfig(
                 text =
                         "Bytes handed to a socket at a time. What is handed over can't be overtaken by URGENT any more; too little costs a system "
                                 + "call for every few events. With io_uring at least 1MiB, whatever is said here.")
-        int socketBurstBytes) {
+        int socketBurstBytes,
+
+        @Setting(
+                unit = "bytes",
+                min = 0,
+                max = 16_777_216,
+                text =
+                        "Bytes the kernel takes for a connection beyond what it has sent (TCP_NOTSENT_LOWAT; epoll only). They can't be overtaken by URGENT either. 0: as many as fit in its send buffer, some MiB.")
+        int unsentLimitBytes) {
 
     /** The interface of the operating system, or of the JDK, to sockets. */
     public enum Io {
@@ -126,7 +134,8 @@ public record TransportConfig(
                 100,
                 16,
                 2_000,
-                65_536);
+                65_536,
+                131_072);
     }
 
     /** Largest whole frame. */

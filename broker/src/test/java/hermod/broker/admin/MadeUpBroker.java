@@ -5,6 +5,7 @@ import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.metrics.ConnectionStats;
 import hermod.broker.metrics.LatencySummary;
+import hermod.broker.metrics.SlowStats;
 import hermod.broker.metrics.TopicStats;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -47,6 +48,7 @@ final class MadeUpBroker implements OperatorView, OperatorControls {
                 4,
                 5,
                 0,
+                0,
                 30_000,
                 latency,
                 latency,
@@ -72,6 +74,7 @@ final class MadeUpBroker implements OperatorView, OperatorControls {
                 7,
                 8,
                 4_096,
+                new SlowStats("quarantined", "socket", 2_000_000, 1, 2, 3, 1, 2, 3, 4, Long.MAX_VALUE),
                 3));
     }
 

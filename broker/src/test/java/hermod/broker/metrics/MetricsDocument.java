@@ -95,7 +95,10 @@ final class MetricsDocument {
                     CONNECTIONS_REFUSED,
                     CONNECTIONS_CLOSED,
                     CONNECTIONS_SILENT,
-                    CONNECTIONS_SLOW -> "connections";
+                    CONNECTIONS_SLOW,
+                    QUARANTINES,
+                    QUARANTINES_ENDED,
+                    CONNECTIONS_PARKED -> "connections";
             case FRAMES_RECEIVED, FRAMES_BAD, ERRORS_SENT, GAPS_SENT -> "frames";
             case PUBLISHES_BACK_PRESSURED,
                     PUBLISHES_RATE_LIMITED,
