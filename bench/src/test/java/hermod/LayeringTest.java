@@ -49,12 +49,13 @@ class LayeringTest {
         allow("engine.jetstream", "engine");
         allow("audit", "engine");
         // core
-        allow("outbox");
+        allow("filter");
+        allow("outbox", "filter");
         allow("topic", "outbox");
         allow("admission", "topic", "audit");
-        allow("dispatch", "topic", "outbox", "engine");
+        allow("dispatch", "filter", "topic", "outbox", "engine");
         // edge
-        allow("session", "admission", "topic", "dispatch", "outbox", "audit");
+        allow("session", "filter", "admission", "topic", "dispatch", "outbox", "audit");
         allow("transport", "session", "outbox");
         // features
         allow("history", "session", "topic", "outbox", "engine");
@@ -63,6 +64,7 @@ class LayeringTest {
         // shell (the root package may use everything, and nothing uses it)
         allow(
                 "admin",
+                "filter",
                 "session",
                 "admission",
                 "topic",

@@ -285,7 +285,7 @@ public final class BrokerProcess implements AutoCloseable {
         private String mainClass = "hermod.broker.BrokerMain";
         private @Nullable Path data;
         private Duration readyDeadline = Duration.ofSeconds(90);
-        private Duration stopDeadline = Duration.ofSeconds(10);
+        private Duration stopDeadline = Duration.ofSeconds(20);
 
         private Builder() {}
 

@@ -2,12 +2,17 @@ package hermod.broker;
 
 import hermod.broker.admin.AdminApi;
 import hermod.broker.admin.BuildVersion;
+import hermod.broker.admin.DrainProgress;
+import hermod.broker.admin.OperatorControls;
 import hermod.broker.admin.OperatorView;
 import hermod.broker.admin.SubscriptionsOrder;
 import hermod.broker.admin.SubscriptionsOutcome;
 import hermod.broker.admission.Authenticator;
 import hermod.broker.admission.DevAuthenticator;
 import hermod.broker.admission.JwtAuthenticator;
+import hermod.broker.admission.RateLimits;
+import hermod.broker.admission.ServiceState;
+import hermod.broker.admission.ServiceSwitch;
 import hermod.broker.config.ConfigException;
 import hermod.broker.dispatch.Dispatch;
 import hermod.broker.filter.FilterText;
@@ -44,6 +49,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -57,7 +63,9 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Start: keys, channels, shards and their parts, loops, listeners. Stop: the reverse, with a word to every client.
  */
-public final class Broker implements OperatorView, AutoCloseable {
+public final class Broker implements OperatorView, OperatorControls, AutoCloseable {
+    private static final int DRAIN_DELAY_MS_MAX = 3_600_000;
+
     /** How long an operator's question waits for a shard's answer. */
     private static final int ANSWER_TIMEOUT_MS = 2_000;
 
@@ -72,6 +80,9 @@ public final class Broker implements OperatorView, AutoCloseable {
     private final BrokerConfig config;
     private final Channels channels;
     private final Metrics metrics;
+    private final ServiceSwitch service;
+    private final Drain drain;
+    private final CountDownLatch drained = new CountDownLatch(1);
     private final Authenticator authenticator;
     private final Transport transport;
     private final List<Dispatch> dispatches = new ArrayList<>();
@@ -89,6 +100,7 @@ public final class Broker implements OperatorView, AutoCloseable {
         this.config = config;
         this.authenticator = authenticator;
         channels = new Channels(config.channels().byName());
+        service = new ServiceSwitch(config.service(), channels);
         int shardCount = config.shard().effectiveShardCount(Runtime.getRuntime().availableProcessors());
         metrics = new Metrics(infos(channels), shardCount, config.metrics());
         Shard[] shards = new Shard[shardCount];
@@ -104,6 +116,7 @@ public final class Broker implements OperatorView, AutoCloseable {
         SessionGround sessionGround = sessionGround();
         transport =
                 new Transport(config.transport(), io, shardCount, config.shard().spinUs());
+        drain = new Drain(config.service(), transport, dispatches, sessions);
         for (Shard shard : shards) {
             Dispatch dispatch = new Dispatch(ground, shard.index(), metrics.shard(shard.index()));
             dispatches.add(dispatch);
@@ -159,7 +172,7 @@ public final class Broker implements OperatorView, AutoCloseable {
     private void serve() throws IOException {
         serveTcp();
         webSocket = transport.listen(config.transport().wsPort(), true);
-        admin = AdminApi.start(config.admin(), this);
+        admin = AdminApi.start(config.admin(), this, this);
         isReady = true;
     }
 
@@ -167,6 +180,7 @@ public final class Broker implements OperatorView, AutoCloseable {
         return new SessionGround(
                 config.session(),
                 config.filter(),
+                config.publish(),
                 config.transport().payloadLimitBytes(),
                 config.transport().frameLimitBytes(),
                 config.transport().handshakeTimeoutMs(),
@@ -177,6 +191,8 @@ public final class Broker implements OperatorView, AutoCloseable {
                 Commands.registerAll(new CommandRouter()),
                 config.batching().compresses() ? Feature.LZ4.bit() : 0,
                 new ConnectionLimits(),
+                new RateLimits(config.publish().idleRatesLimitCount()),
+                service,
                 new SessionGround.Hashes(),
                 Transport.allocator(),
                 config.homeRegion(),
@@ -387,7 +403,7 @@ public final class Broker implements OperatorView, AutoCloseable {
     }
 
     /** Asks a shard on its own thread and waits a moment for the answer; never called on a shard. */
-    private static <T> T ask(Dispatch dispatch, Function<Dispatch, T> question, T otherwise) {
+    static <T> T ask(Dispatch dispatch, Function<Dispatch, T> question, T otherwise) {
         CompletableFuture<T> answer = new CompletableFuture<>();
         try {
             dispatch.shard().execute(() -> answer.complete(question.apply(dispatch)));
@@ -397,6 +413,91 @@ public final class Broker implements OperatorView, AutoCloseable {
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
             return otherwise;
+        }
+    }
+
+    @Override
+    public ServiceState service() {
+        return service.state();
+    }
+
+    @Override
+    public ServiceState kill(String what, String reason, boolean isConfirmed) {
+        ServiceState now = service.kill(what, reason, isConfirmed);
+        LOG.warn("switched off by an operator: what={}, reason={}, tierZeroToo={}", what, reason, isConfirmed);
+        applyService();
+        return now;
+    }
+
+    @Override
+    public ServiceState lift(String what) {
+        ServiceState now = service.lift(what);
+        LOG.warn("switched on by an operator: what={}", what);
+        applyService();
+        return now;
+    }
+
+    @Override
+    public ServiceState rollout(int percent) {
+        ServiceState now = service.rollout(percent);
+        LOG.warn("rollout changed by an operator: percent={}", percent);
+        applyService();
+        return now;
+    }
+
+    private void applyService() {
+        for (int i = 0; i < sessions.size(); i++) {
+            Sessions onShard = sessions.get(i);
+            ask(
+                    dispatches.get(i),
+                    on -> {
+                        onShard.applyService();
+                        return true;
+                    },
+                    false);
+        }
+    }
+
+    @Override
+    public DrainProgress drain(int delayMs, List<String> endpoints) {
+        if (delayMs < 0 || delayMs > DRAIN_DELAY_MS_MAX) {
+            throw new IllegalArgumentException(
+                    "the delay is " + delayMs + " ms; it must be at most " + DRAIN_DELAY_MS_MAX);
+        }
+        if (drain.begin()) {
+            isReady = false;
+            new Thread(() -> runDrain(delayMs, endpoints), "hermod-drain").start();
+        }
+        return drain.progress();
+    }
+
+    @Override
+    public DrainProgress drainProgress() {
+        return drain.progress();
+    }
+
+    /** Returns when the broker was drained because an operator asked for it. */
+    void awaitDrained() throws InterruptedException {
+        drained.await();
+    }
+
+    /** Stops in order, as configured, or waits for the stop that is under way. */
+    void drain() throws InterruptedException {
+        if (drain.begin()) {
+            runDrain(0, List.of());
+        } else {
+            drained.await();
+        }
+    }
+
+    private void runDrain(int delayMs, List<String> endpoints) {
+        isReady = false;
+        try {
+            LOG.info("draining: connections={}", transport.connectionCount());
+            drain.run(delayMs, endpoints);
+            LOG.info("drained: connections={}", transport.connectionCount());
+        } finally {
+            drained.countDown();
         }
     }
 

@@ -2,10 +2,12 @@ package hermod.broker;
 
 import hermod.broker.admin.AdminConfig;
 import hermod.broker.admission.AdmissionConfig;
+import hermod.broker.admission.ServiceConfig;
 import hermod.broker.config.Setting;
 import hermod.broker.filter.FilterConfig;
 import hermod.broker.metrics.MetricsConfig;
 import hermod.broker.outbox.OutboxConfig;
+import hermod.broker.session.PublishConfig;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.shard.ShardConfig;
 import hermod.broker.topic.BatchingConfig;
@@ -53,6 +55,12 @@ public record BrokerConfig(
         @Setting(text = "Filters of subscriptions, and how they are replaced.")
         FilterConfig filter,
 
+        @Setting(text = "What a publisher may have under way, and how much of it may be URGENT.")
+        PublishConfig publish,
+
+        @Setting(text = "What is switched off at the start, and how the broker stops.")
+        ServiceConfig service,
+
         @Setting(text = "Threads, and the rings between them.")
         ShardConfig shard,
 
@@ -86,6 +94,13 @@ public record BrokerConfig(
                     + "; without urgent-reserve-bytes it must hold the largest frame, which is transport.payload-limit-bytes and 16 KiB: "
                     + frameBytes);
         }
+        for (String channel : service.channelsOff()) {
+            if (channels.of(channel) == null) {
+                throw new IllegalArgumentException("service.channels-off has '" + channel
+                        + "', and there is no such channel; there are: "
+                        + String.join(", ", channels.byName().keySet()));
+            }
+        }
         if (dev && !transport.isLoopback()) {
             throw new IllegalArgumentException(
                     "transport.host is " + transport.host() + "; with --dev it must be a loopback address");
@@ -102,6 +117,8 @@ public record BrokerConfig(
                 AdmissionConfig.defaults(),
                 SessionConfig.defaults(),
                 FilterConfig.defaults(),
+                PublishConfig.defaults(),
+                ServiceConfig.defaults(),
                 ShardConfig.defaults(),
                 OutboxConfig.defaults(),
                 TopicConfig.defaults(),
@@ -122,6 +139,8 @@ public record BrokerConfig(
                 admission,
                 session,
                 filter,
+                publish,
+                service,
                 shard,
                 outbox,
                 topic,

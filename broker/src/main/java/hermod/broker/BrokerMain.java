@@ -15,7 +15,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CountDownLatch;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -50,6 +49,8 @@ public final class BrokerMain {
             mixinStandardHelpOptions = true,
             description = "Run a broker. Prints one line when it is ready; SIGTERM and Ctrl-C stop it in order.")
     private static final class Serve implements Callable<Integer> {
+        private static final int DRAINED_SHOWN_MS = 300;
+
         @Option(names = "--config", paramLabel = "FILE", description = "YAML file; see broker/docs/CONFIG.md.")
         private @Nullable Path file;
 
@@ -88,7 +89,9 @@ public final class BrokerMain {
             out.println("ready tcp=" + at.tcp() + " ws=" + at.ws() + " admin=" + at.admin() + " data="
                     + config.dataDir().toAbsolutePath());
             out.flush();
-            new CountDownLatch(1).await();
+            broker.awaitDrained();
+            // Whoever asked for it sees the end before the port is gone.
+            Thread.sleep(DRAINED_SHOWN_MS);
             return ExitCode.OK;
         }
 
@@ -155,6 +158,7 @@ public final class BrokerMain {
                             () -> {
                                 int exitCode = ExitCode.OK;
                                 try {
+                                    drain(broker);
                                     broker.close();
                                     checkForLeaks();
                                 } catch (RuntimeException defect) {
@@ -165,6 +169,14 @@ public final class BrokerMain {
                                 Runtime.getRuntime().halt(exitCode);
                             },
                             "hermod-stop"));
+        }
+
+        private static void drain(Broker broker) {
+            try {
+                broker.drain();
+            } catch (InterruptedException interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
 
         /** Where a test has put Netty's leak presence detector in: every buffer must be back by now. */
@@ -188,6 +200,8 @@ public final class BrokerMain {
                     config.transport(),
                     config.admission(),
                     config.session(),
+                    config.publish(),
+                    config.service(),
                     config.shard(),
                     config.outbox(),
                     config.topic(),

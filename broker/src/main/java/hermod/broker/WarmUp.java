@@ -3,8 +3,10 @@ package hermod.broker;
 import hermod.broker.admission.Authenticator;
 import hermod.broker.admission.Identity;
 import hermod.broker.admission.Rights;
+import hermod.broker.admission.ServiceConfig;
 import hermod.broker.admission.Verdict;
 import hermod.broker.config.ConfigException;
+import hermod.broker.session.PublishConfig;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.shard.ShardClock;
 import hermod.broker.shard.ShardConfig;
@@ -87,6 +89,9 @@ final class WarmUp {
                         RATE_MAX,
                         1 << 30),
                 served.filter(),
+                // Limits that are asked and never reached: asking is a part of the path.
+                new PublishConfig(0, 0, RATE_MAX, RATE_MAX / 10, 0, 60_000),
+                ServiceConfig.defaults(),
                 new ShardConfig(
                         served.shard().shardCount(),
                         RING_BYTES,
@@ -94,7 +99,7 @@ final class WarmUp {
                         served.shard().spinUs()),
                 defaults.outbox(),
                 served.topic(),
-                ChannelPolicies.defaults(),
+                ChannelPolicies.defaults().withRate(RATE_MAX, RATE_MAX / 10),
                 served.batching(),
                 defaults.metrics(),
                 defaults.admin());

@@ -47,7 +47,9 @@ class BatchingEndToEndTest {
                         "none",
                         any.tier(),
                         any.goalP95Ms(),
-                        any.windowMinEvents()));
+                        any.windowMinEvents(),
+                        any.ratePerMinute(),
+                        any.rateBurst()));
         return new ChannelPolicies(all);
     }
 

@@ -2,16 +2,19 @@ package hermod.broker;
 
 import hermod.broker.admin.AdminConfig;
 import hermod.broker.admission.SecretFile;
+import hermod.broker.admission.ServiceConfig;
 import hermod.broker.admission.TokenMint;
 import hermod.broker.filter.FilterConfig;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
+import hermod.broker.session.PublishConfig;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.shard.ShardConfig;
 import hermod.broker.topic.BatchingConfig;
 import hermod.broker.topic.ChannelPolicies;
 import hermod.broker.topic.TopicConfig;
 import hermod.broker.transport.TransportConfig;
+import hermod.protocol.Priority;
 import hermod.protocol.control.wire.Welcome;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -49,10 +52,15 @@ public final class BrokerUnderTest implements AutoCloseable {
         private int unauthenticatedLimitCount = TransportConfig.defaults().unauthenticatedLimitCount();
         private SessionConfig session = SessionConfig.defaults();
         private FilterConfig filter = FilterConfig.defaults();
+        private PublishConfig publish = PublishConfig.defaults();
+        private ServiceConfig service = ServiceConfig.defaults();
         private OutboxConfig outbox = OutboxConfig.defaults();
         private TopicConfig topic = TopicConfig.defaults();
         private TransportConfig.Io io = TransportConfig.Io.valueOf(System.getProperty("hermod.test.io", "AUTO"));
-        private ChannelPolicies channels = ChannelPolicies.defaults();
+
+        /** Without the rates of users, which most tests are not about. */
+        private ChannelPolicies channels = ChannelPolicies.defaults().withRate(0, 1);
+
         private BatchingConfig batching = BatchingConfig.defaults();
         private int spinUs;
         private boolean isDev;
@@ -100,6 +108,16 @@ public final class BrokerUnderTest implements AutoCloseable {
 
         public Setup filter(FilterConfig config) {
             filter = config;
+            return this;
+        }
+
+        public Setup publish(PublishConfig config) {
+            publish = config;
+            return this;
+        }
+
+        public Setup service(ServiceConfig config) {
+            service = config;
             return this;
         }
 
@@ -155,6 +173,8 @@ public final class BrokerUnderTest implements AutoCloseable {
                     defaults.admission(),
                     session,
                     filter,
+                    publish,
+                    service,
                     new ShardConfig(
                             shardCount,
                             ringCapacityBytes,
@@ -193,6 +213,10 @@ public final class BrokerUnderTest implements AutoCloseable {
 
     public String token(String user, String org, List<String> rights, Duration ttl) {
         return mint.mint(user, org, rights, ttl);
+    }
+
+    public String token(String user, List<String> rights, Priority raisedTo, Duration ttl) {
+        return mint.mint(user, "acme", rights, raisedTo, ttl);
     }
 
     /** A socket that has said nothing yet; closed with the broker. */

@@ -161,7 +161,9 @@ class LowTierMatrixEndToEndTest {
                         on.contains(Part.CONFLATION) ? "key" : "none",
                         any.tier(),
                         any.goalP95Ms(),
-                        any.windowMinEvents()));
+                        any.windowMinEvents(),
+                        any.ratePerMinute(),
+                        any.rateBurst()));
         return new ChannelPolicies(all);
     }
 

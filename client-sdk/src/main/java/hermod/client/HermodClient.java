@@ -61,7 +61,8 @@ public final class HermodClient implements AutoCloseable {
      * Publishes an event. Events of one thread to one topic keep their order.
      *
      * @return the broker's receipt, or a {@link HermodException}: {@code BACK_PRESSURED} where too much is published and not acknowledged,
-     *     {@code PAYLOAD_TOO_LARGE} without sending it, otherwise the broker's refusal, with {@link HermodException#retryAfter}. The client repeats only what the
+     *     {@code PAYLOAD_TOO_LARGE} without sending it, {@code NOT_ENABLED} at once where the broker has switched the channel off,
+     *     otherwise the broker's refusal; {@code RATE_LIMITED} says with {@link HermodException#retryAfter} when to try again. The client repeats only what the
      *     broker back-pressured, after the time it says and before anything later of the topic, {@link Builder#publishRetries} times; not where the broker has
      *     accepted a later one, because that would change the order.
      * @throws IllegalArgumentException for a topic name that breaks the rules.
@@ -141,6 +142,20 @@ public final class HermodClient implements AutoCloseable {
 
     public void removeStateListener(ConnectionStateListener listener) {
         session.removeStateListener(listener);
+    }
+
+    /** What the broker has switched off. */
+    public ServiceStatus serviceStatus() {
+        return session.serviceStatus();
+    }
+
+    /** Adds a listener that hears when that changes. */
+    public void addServiceListener(ServiceListener listener) {
+        session.addServiceListener(listener);
+    }
+
+    public void removeServiceListener(ServiceListener listener) {
+        session.removeServiceListener(listener);
     }
 
     /** Microseconds since 1970 on the broker's clock; {@link ConnectionInfo#clockErrorUs} says how far off it may be. */

@@ -20,6 +20,7 @@ import hermod.protocol.control.wire.Open;
 import hermod.protocol.control.wire.Opened;
 import hermod.protocol.control.wire.ResumeResult;
 import hermod.protocol.control.wire.Resumed;
+import hermod.protocol.control.wire.Service;
 import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.Subscribed;
 import hermod.protocol.control.wire.TopicResult;
@@ -487,6 +488,15 @@ final class FakeBroker implements AutoCloseable {
                             .setRetryAfterMs(retryAfterMs)
                             .build());
             cut();
+        }
+
+        void send(Service service) {
+            send(ControlCodec.encode(
+                    UnpooledByteBufAllocator.DEFAULT,
+                    FrameType.SERVICE,
+                    FrameHeader.FLAG_IGNORE_IF_UNKNOWN,
+                    0,
+                    service));
         }
 
         void send(FrameType type, int requestId, MessageLite message) {

@@ -26,7 +26,7 @@ public enum ErrorCode {
     BAD_FILTER(1016, "The filter breaks the rules of section 6.5, or is larger than this broker takes."),
 
     BACK_PRESSURED(2001, "A queue on the way is full."),
-    RATE_LIMITED(2002, "The connection publishes faster than it may."),
+    RATE_LIMITED(2002, "The connection publishes faster than it may, or its user faster than the channel allows."),
     TOO_MANY_TOPICS(2003, "The broker holds as many topics as it may."),
     UNAVAILABLE(2004, "The broker is starting or stopping.");
 

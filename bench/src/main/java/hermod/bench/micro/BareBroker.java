@@ -2,7 +2,10 @@ package hermod.bench.micro;
 
 import hermod.broker.admission.Authenticator;
 import hermod.broker.admission.Identity;
+import hermod.broker.admission.RateLimits;
 import hermod.broker.admission.Rights;
+import hermod.broker.admission.ServiceConfig;
+import hermod.broker.admission.ServiceSwitch;
 import hermod.broker.admission.Verdict;
 import hermod.broker.dispatch.Dispatch;
 import hermod.broker.filter.FilterConfig;
@@ -14,6 +17,7 @@ import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.session.CommandRouter;
 import hermod.broker.session.Commands;
 import hermod.broker.session.ConnectionLimits;
+import hermod.broker.session.PublishConfig;
 import hermod.broker.session.Session;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.session.SessionGround;
@@ -144,6 +148,7 @@ public final class BareBroker implements AutoCloseable {
                         10_000_000,
                         1 << 30),
                 FilterConfig.defaults(),
+                PublishConfig.defaults(),
                 PAYLOAD_LIMIT_BYTES,
                 FRAME_LIMIT_BYTES,
                 Integer.MAX_VALUE,
@@ -154,6 +159,8 @@ public final class BareBroker implements AutoCloseable {
                 Commands.registerAll(new CommandRouter()),
                 0,
                 new ConnectionLimits(),
+                new RateLimits(1),
+                new ServiceSwitch(ServiceConfig.defaults(), channels),
                 new SessionGround.Hashes(),
                 Transport.allocator(),
                 "",

@@ -37,7 +37,8 @@ public final class PublicationsDoor {
 
     /** @param wakeUp called on the publishing thread. */
     public PublicationsDoor(Runnable wakeUp) {
-        publications = new Publications(SETTINGS, new Completions(Runnable::run), wakeUp);
+        Completions completions = new Completions(Runnable::run);
+        publications = new Publications(SETTINGS, completions, new ServiceNews(completions), wakeUp);
     }
 
     /** Any thread. */

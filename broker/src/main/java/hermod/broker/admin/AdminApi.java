@@ -2,6 +2,7 @@ package hermod.broker.admin;
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
+import hermod.broker.admission.ServiceState;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ConnectionStats;
 import hermod.broker.metrics.TopicStats;
@@ -23,7 +24,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The operators' HTTP port: health, metrics and figures to read. Loopback only.
+ * The operators' HTTP port: health, metrics and figures to read, and a few switches. Loopback only.
  *
  * <pre>
  *  /health                        200 while the process answers
@@ -32,7 +33,11 @@ import org.slf4j.LoggerFactory;
  *  /api/v1/stats?channel=&topic=  JSON; topic=NAME or topic=* adds topicStats
  *  /api/v1/stats?slow=true        JSON; only the slowest consumers, worst first, with the cause
  *  /api/v1/connections            JSON
+ *  /api/v1/service                JSON: what is switched off
+ *  /api/v1/drain                  JSON: how far a stop has come
  *
+ *  POST /api/v1/service?kill=&reason=&confirm-safety=, ?lift=, ?rollout-percent=
+ *  POST /api/v1/drain?delay-ms=&endpoint=A,B
  *  POST /api/v1/subscriptions     replaces those of a user; the body is {"org", "user", "topics": [{"topic", "filter"}], "keepOthers"}
  * </pre>
  *
@@ -61,7 +66,16 @@ public final class AdminApi implements AutoCloseable {
     /** What makes a POST an operator's. */
     static final String OPERATOR_HEADER = "Hermod-Operator";
 
+    private static final String SERVICE = "/api/v1/service";
+    private static final String DRAIN = "/api/v1/drain";
     private static final String SUBSCRIPTIONS = "/api/v1/subscriptions";
+
+    /** Where more than reading is possible; everything else answers GET. */
+    private static final Map<String, List<String>> METHODS = Map.of(
+            SERVICE, List.of("GET", "POST"),
+            DRAIN, List.of("GET", "POST"),
+            SUBSCRIPTIONS, List.of("POST"));
+
     private static final int BODY_BYTES_MAX = 64 * 1024;
 
     private record Answer(int status, String contentType, byte[] body) {}
@@ -69,15 +83,17 @@ public final class AdminApi implements AutoCloseable {
     private final HttpServer server;
     private final ThreadPoolExecutor threads;
     private final OperatorView view;
+    private final OperatorControls controls;
 
-    private AdminApi(HttpServer server, ThreadPoolExecutor threads, OperatorView view) {
+    private AdminApi(HttpServer server, ThreadPoolExecutor threads, OperatorView view, OperatorControls controls) {
+        this.controls = controls;
         this.server = server;
         this.threads = threads;
         this.view = view;
     }
 
     /** @throws IOException with a sentence for the operator if the port can't be had. */
-    public static AdminApi start(AdminConfig config, OperatorView view) throws IOException {
+    public static AdminApi start(AdminConfig config, OperatorView view, OperatorControls controls) throws IOException {
         boundTheServer();
         InetSocketAddress address = new InetSocketAddress(InetAddress.getByName(config.host()), config.port());
         HttpServer server;
@@ -96,7 +112,7 @@ public final class AdminApi implements AutoCloseable {
                     return made;
                 });
         threads.allowCoreThreadTimeOut(true);
-        AdminApi api = new AdminApi(server, threads, view);
+        AdminApi api = new AdminApi(server, threads, view, controls);
         server.setExecutor(threads);
         server.createContext("/", api::handle);
         server.start();
@@ -160,19 +176,20 @@ public final class AdminApi implements AutoCloseable {
                 || !LOOPBACK.matcher(hosts.get(0)).matches()) {
             return error(403, "The Host header must name a loopback address.");
         }
-        boolean isSubscriptions = SUBSCRIPTIONS.equals(exchange.getRequestURI().getPath());
-        if (isSubscriptions && exchange.getRequestMethod().equals("POST")) {
-            return replaceSubscriptions(exchange);
-        }
-        if (!exchange.getRequestMethod().equals("GET") || isSubscriptions) {
-            exchange.getResponseHeaders().set("Allow", isSubscriptions ? "POST" : "GET");
-            return error(405, isSubscriptions ? "Only POST is answered here." : "Only GET is answered here.");
+        String path = String.valueOf(exchange.getRequestURI().getPath());
+        List<String> methods = METHODS.getOrDefault(path, List.of("GET"));
+        if (!methods.contains(exchange.getRequestMethod())) {
+            exchange.getResponseHeaders().set("Allow", String.join(", ", methods));
+            return error(405, "Only " + String.join(" and ", methods) + " is answered here.");
         }
         String query = exchange.getRequestURI().getRawQuery();
         if (query != null && query.length() > QUERY_CHARS_MAX) {
             return error(400, "The query is longer than " + QUERY_CHARS_MAX + " characters.");
         }
-        return switch (String.valueOf(exchange.getRequestURI().getPath())) {
+        if (exchange.getRequestMethod().equals("POST")) {
+            return change(exchange, path, query == null ? "" : query);
+        }
+        return switch (path) {
             case "/" ->
                 new Answer(
                         200,
@@ -191,11 +208,13 @@ public final class AdminApi implements AutoCloseable {
                 List<ConnectionStats> rows = view.connections();
                 yield new Answer(200, JSON, StatsJson.connections(stats.connections(), bounded(rows)));
             }
+            case SERVICE -> new Answer(200, JSON, StatsJson.service(controls.service()));
+            case DRAIN -> new Answer(200, JSON, StatsJson.drain(controls.drainProgress()));
             default -> error(404, "There is nothing here.");
         };
     }
 
-    private Answer replaceSubscriptions(HttpExchange exchange) throws IOException {
+    private Answer change(HttpExchange exchange, String path, String query) throws IOException {
         if (!exchange.getRequestHeaders().containsKey(OPERATOR_HEADER)
                 || exchange.getRequestHeaders().containsKey("Origin")) {
             return error(403, "A change needs the header " + OPERATOR_HEADER + ", and no page may ask for it.");
@@ -204,12 +223,49 @@ public final class AdminApi implements AutoCloseable {
         if (body.length > BODY_BYTES_MAX) {
             return error(413, "The body is longer than " + BODY_BYTES_MAX + " bytes.");
         }
-        try {
-            SubscriptionsOrder order = SubscriptionsOrder.parse(body);
-            return new Answer(200, JSON, StatsJson.subscriptions(view.replaceSubscriptions(order)));
-        } catch (IllegalArgumentException wrong) {
-            return error(400, String.valueOf(wrong.getMessage()));
+        Map<String, String> parameters = parameters(query);
+        if (parameters == null) {
+            return error(400, "The query is malformed.");
         }
+        try {
+            return new Answer(
+                    200,
+                    JSON,
+                    switch (path) {
+                        case SERVICE -> StatsJson.service(switchService(parameters));
+                        case DRAIN -> StatsJson.drain(drain(parameters));
+                        default ->
+                            StatsJson.subscriptions(controls.replaceSubscriptions(SubscriptionsOrder.parse(body)));
+                    });
+        } catch (NumberFormatException noNumber) {
+            return error(400, "A number is expected: " + noNumber.getMessage());
+        } catch (IllegalArgumentException refused) {
+            return error(400, String.valueOf(refused.getMessage()));
+        }
+    }
+
+    private ServiceState switchService(Map<String, String> parameters) {
+        String kill = parameters.get("kill");
+        String lift = parameters.get("lift");
+        String percent = parameters.get("rollout-percent");
+        if (kill != null) {
+            return controls.kill(
+                    kill, parameters.getOrDefault("reason", ""), "true".equals(parameters.get("confirm-safety")));
+        }
+        if (lift != null) {
+            return controls.lift(lift);
+        }
+        if (percent != null) {
+            return controls.rollout(Integer.parseInt(percent));
+        }
+        throw new IllegalArgumentException("nothing to change: give kill, lift or rollout-percent");
+    }
+
+    private DrainProgress drain(Map<String, String> parameters) {
+        String endpoints = parameters.getOrDefault("endpoint", "");
+        return controls.drain(
+                Integer.parseInt(parameters.getOrDefault("delay-ms", "0")),
+                endpoints.isEmpty() ? List.of() : List.of(endpoints.split(",", 16)));
     }
 
     private Answer stats(String query) {

@@ -32,12 +32,14 @@ import picocli.CommandLine.Spec;
             TokenCommand.class,
             PubCommand.class,
             SubCommand.class,
+            KillCommand.class,
+            RolloutCommand.class,
+            DrainCommand.class,
             DoctorCommand.class
         })
 public final class AdminCli implements Runnable {
     /** Commands whose names are fixed and that come with later features. */
-    private static final List<String> LATER =
-            List.of("disconnect", "resync", "redeliver", "alerts", "dlq", "kill", "drain", "audit");
+    private static final List<String> LATER = List.of("disconnect", "resync", "redeliver", "alerts", "dlq", "audit");
 
     static final class Version implements IVersionProvider {
         @Override

@@ -27,11 +27,19 @@ final class AdminClient {
         return ask("GET", path, "", new byte[0]);
     }
 
-    /** Asks for a change; otherwise as {@link #get}. */
+    /** Asks for a change that its path tells in full; otherwise as {@link #get}. */
+    byte[] post(String path) {
+        return post(path, "", new byte[0]);
+    }
+
+    /** Asks for a change that its body tells; otherwise as {@link #get}. */
     byte[] post(String path, byte[] json) {
-        String headers = AdminApi.OPERATOR_HEADER + ": cli\r\nContent-Type: application/json\r\nContent-Length: "
-                + json.length + "\r\n";
-        return ask("POST", path, headers, json);
+        return post(path, "Content-Type: application/json\r\n", json);
+    }
+
+    private byte[] post(String path, String headers, byte[] sent) {
+        String lines = AdminApi.OPERATOR_HEADER + ": cli\r\n" + headers + "Content-Length: " + sent.length + "\r\n";
+        return ask("POST", path, lines, sent);
     }
 
     private byte[] ask(String method, String path, String headers, byte[] sent) {

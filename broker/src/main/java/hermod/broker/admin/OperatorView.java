@@ -24,13 +24,6 @@ public interface OperatorView {
      */
     List<TopicStats> topics(String org, String topic);
 
-    /**
-     * Replaces the subscriptions of all connections of a user; the switch is one step on each. Waits a moment for the connections' answers.
-     *
-     * @return what became of it, connection by connection; empty where the user has none.
-     */
-    List<SubscriptionsOutcome> replaceSubscriptions(SubscriptionsOrder order);
-
     /** Whether clients are served: false while starting and stopping. */
     boolean isReady();
 }

@@ -1,5 +1,6 @@
 package hermod.broker.admin;
 
+import hermod.broker.admission.ServiceState;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.metrics.ConnectionStats;
@@ -121,6 +122,42 @@ final class StatsJson {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (JsonGenerator out = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
             out.writeStartObject().writeStringProperty(key, text).writeEndObject();
+        }
+        return bytes.toByteArray();
+    }
+
+    static byte[] service(ServiceState state) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (JsonGenerator out = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
+            out.writeStartObject();
+            out.writeBooleanProperty("enabled", state.allOff() == null);
+            out.writeStringProperty("reason", state.allOff() == null ? "" : state.allOff());
+            out.writeBooleanProperty("tierZeroToo", state.isTierZeroToo());
+            out.writeName("channelsOff").writeStartArray();
+            state.channelsOff().forEach((channel, reason) -> {
+                out.writeStartObject();
+                out.writeStringProperty("channel", channel);
+                out.writeStringProperty("reason", reason);
+                out.writeEndObject();
+            });
+            out.writeEndArray();
+            out.writeName("featuresOff").writeStartArray();
+            state.featuresOff().forEach(out::writeString);
+            out.writeEndArray();
+            out.writeNumberProperty("rolloutPercent", state.rolloutPercent());
+            out.writeEndObject();
+        }
+        return bytes.toByteArray();
+    }
+
+    static byte[] drain(DrainProgress progress) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (JsonGenerator out = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
+            out.writeStartObject();
+            out.writeStringProperty("phase", progress.phase());
+            out.writeNumberProperty("connections", progress.connections());
+            out.writeNumberProperty("waiting", progress.waiting());
+            out.writeEndObject();
         }
         return bytes.toByteArray();
     }

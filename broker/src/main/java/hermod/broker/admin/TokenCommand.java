@@ -4,6 +4,7 @@ import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.TokenMint;
 import hermod.broker.config.ConfigException;
 import hermod.broker.config.Quantity;
+import hermod.protocol.Priority;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -37,6 +38,13 @@ final class TokenCommand implements Callable<Integer> {
             description =
                     "pub:PATTERN, sub:PATTERN, urgent, limits:service, rate:unlimited; may be repeated (default: pub:* and sub:*).")
     private List<String> rights = new ArrayList<>();
+
+    @Option(
+            names = "--priority",
+            paramLabel = "P",
+            description =
+                    "What the user's events travel with where they ask for nothing, up to the channel's ceiling: normal, high or urgent (default: the channel's own).")
+    private @Nullable Priority priority;
 
     @Option(
             names = "--ttl",
@@ -79,6 +87,7 @@ final class TokenCommand implements Callable<Integer> {
                     user,
                     org,
                     rights.isEmpty() ? List.of("pub:*", "sub:*") : rights,
+                    priority,
                     Duration.ofSeconds(seconds.getAsLong()));
         } catch (IllegalArgumentException wrong) {
             throw new CliException(ExitCode.USAGE, "No token: " + wrong.getMessage() + ".", wrong);

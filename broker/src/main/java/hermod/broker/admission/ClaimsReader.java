@@ -1,6 +1,7 @@
 package hermod.broker.admission;
 
 import hermod.protocol.CloseCode;
+import hermod.protocol.Priority;
 import hermod.protocol.ProtocolLimits;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
@@ -50,7 +51,8 @@ final class ClaimsReader {
         if (rights == null) {
             return TokenVerifier.refused("the claim rights must be a list of at most " + Rights.COUNT_MAX + " texts");
         }
-        return new Verdict.Accepted(new Identity(user, org, rights, micros(claims.get("exp"))));
+        return new Verdict.Accepted(
+                new Identity(user, org, rights, raisedTo(claims.get("priority")), micros(claims.get("exp"))));
     }
 
     /** @return null if the token is good now. */
@@ -120,6 +122,11 @@ final class ClaimsReader {
             }
         }
         return text.getBytes(StandardCharsets.UTF_8).length <= bytesMax;
+    }
+
+    /** A priority that a newer version knows raises nothing, as with rights. */
+    private static Priority raisedTo(@Nullable Object claim) {
+        return claim instanceof String text ? Priority.parse(text).orElse(Priority.LOW) : Priority.LOW;
     }
 
     /** @return null if the claim is no list of texts, or too much of one. */

@@ -7,11 +7,13 @@ import com.nimbusds.jose.JWSHeader;
 import com.nimbusds.jose.JWSObject;
 import com.nimbusds.jose.Payload;
 import com.nimbusds.jose.crypto.MACSigner;
+import hermod.protocol.Priority;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Makes HS256 tokens for operators, tests and benches: what an application's own back end would hand to its users. Any thread. */
 public final class TokenMint {
@@ -30,6 +32,14 @@ public final class TokenMint {
      * @throws IllegalArgumentException if a right means nothing, or the token could not be used otherwise.
      */
     public String mint(String user, String org, List<String> rights, Duration ttl) {
+        return mint(user, org, rights, null, ttl);
+    }
+
+    /**
+     * @param raisedTo claim {@code priority}; null for none.
+     * @see #mint(String, String, List, Duration)
+     */
+    public String mint(String user, String org, List<String> rights, @Nullable Priority raisedTo, Duration ttl) {
         for (String right : rights) {
             if (!Rights.isKnown(right)) {
                 throw new IllegalArgumentException(
@@ -45,6 +55,9 @@ public final class TokenMint {
         claims.put("sub", user);
         claims.put("org", org);
         claims.put("rights", rights);
+        if (raisedTo != null) {
+            claims.put("priority", raisedTo.name());
+        }
         claims.put("iat", nowSeconds);
         claims.put("exp", nowSeconds + ttl.toSeconds());
         JWSHeader header = new JWSHeader.Builder(JWSAlgorithm.HS256)

@@ -304,6 +304,7 @@ public final class Dispatch implements RingHandler {
                             published.exceptionOffset(i));
             writeIfFull(party);
         }
+        party.onAnswered(in.getIntLE(at + 8), in.getIntLE(at + 12));
         noteOutcomes(party);
     }
 
@@ -412,6 +413,16 @@ public final class Dispatch implements RingHandler {
     public void endBatches() {
         dispatcher.endBatches();
         shard.turnNow();
+    }
+
+    /** Whether nothing is on its way through this shard: nothing in its rings, nothing that waits for another's, no event that was taken and not handed on, no batching window open. */
+    public boolean isQuiet() {
+        for (Outgoing each : outgoing) {
+            if (!each.isEmpty()) {
+                return false;
+            }
+        }
+        return shard.rings().isEmpty() && !dispatcher.hasQueued() && !windows.isOpen() && withOutcomes.isEmpty();
     }
 
     /** Gives all memory back; the last thing on the shard. */

@@ -100,6 +100,16 @@ final class Outgoing {
         }
     }
 
+    /** Whether nothing waits. */
+    boolean isEmpty() {
+        for (ArrayDeque<Waiting> queue : waiting) {
+            if (!queue.isEmpty()) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     private void letWait(Priority lane, int recordType, ByteBuf record) {
         waiting.get(lane.code()).addLast(new Waiting(recordType, Unpooled.copiedBuffer(record)));
         metrics.add(Counter.RECORDS_DELAYED, 1);

@@ -28,6 +28,12 @@ public interface Party {
     /** Where the outcomes of its events are collected; whoever adds to it calls {@link Dispatch#noteOutcomes}. */
     PublishedWriter outcomes();
 
+    /** One of its events is on its way to another shard: it has no outcome yet. */
+    void onUnderWay(int entryBytes);
+
+    /** Events that were under way have their outcomes. */
+    void onAnswered(int events, int entryBytes);
+
     /** Marks the party as one whose outcomes are to be written at the end of the turn; false if it was already. */
     boolean markOutcomes();
 

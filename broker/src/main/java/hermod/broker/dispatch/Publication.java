@@ -16,18 +16,33 @@ import org.jspecify.annotations.Nullable;
 public final class Publication {
     final Topic topic;
     final int channel;
+
+    /** What an event that asks for nothing travels with, before it is clamped. */
     final Priority lane;
+
     final Priority ceiling;
+
+    /** How fast it may be published to; null for as fast as one likes. */
+    final @Nullable Allowance allowance;
 
     /** The topic's log where this shard is its home. */
     final @Nullable TopicLog log;
 
-    Publication(Topic topic, @Nullable TopicLog log) {
+    Publication(Topic topic, Priority raisedTo, @Nullable Allowance allowance, @Nullable TopicLog log) {
         this.topic = topic;
         this.channel = topic.channel().index();
-        this.lane = topic.channel().policy().lane();
         this.ceiling = topic.channel().policy().ceiling();
+        this.lane = higher(topic.channel().policy().lane(), lower(raisedTo, ceiling));
+        this.allowance = allowance;
         this.log = log;
+    }
+
+    private static Priority higher(Priority one, Priority other) {
+        return one.compareTo(other) > 0 ? one : other;
+    }
+
+    private static Priority lower(Priority one, Priority other) {
+        return one.compareTo(other) < 0 ? one : other;
     }
 
     public Topic topic() {

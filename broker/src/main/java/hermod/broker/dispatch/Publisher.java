@@ -70,9 +70,15 @@ public final class Publisher {
         return view;
     }
 
-    /** What a connection of this shard keeps of a topic it holds, to publish to it. */
-    public Publication publication(Topic topic) {
-        return new Publication(topic, topic.homeShard() == shard.index() ? home.log(topic.handle()) : null);
+    /**
+     * What a connection of this shard keeps of a topic it holds, to publish to it.
+     *
+     * @param raisedTo lifts the priority of events that ask for none, as far as the channel allows; LOW lifts nothing.
+     * @param allowance null for no limit.
+     */
+    public Publication publication(Topic topic, Priority raisedTo, @Nullable Allowance allowance) {
+        TopicLog log = topic.homeShard() == shard.index() ? home.log(topic.handle()) : null;
+        return new Publication(topic, raisedTo, allowance, log);
     }
 
     /**
@@ -94,6 +100,7 @@ public final class Publisher {
         event.device = party.device();
         event.priority = priority;
         event.excludesDevice = (flags & FrameHeader.FLAG_EXCLUDE_DEVICE) != 0;
+        Allowance allowance = to.allowance;
         int next = frame.entriesAt();
         for (int i = 0; i < frame.count(); i++) {
             int entryBytes = frame.frameBytes() - next;
@@ -104,9 +111,14 @@ public final class Publisher {
             event.entryAt = next;
             event.entryBytes = entryBytes;
             ErrorCode refusal = prepare(event, to.channel);
+            int retryAfterMs = refusal == null && allowance != null ? allowance.retryAfterMs(priority) : 0;
             if (refusal != null) {
                 metrics.add(to.channel, ChannelCounter.REFUSED, 1);
                 outcomes.refused(requestId + i, to.topic.handle(), refusal, 0);
+            } else if (retryAfterMs > 0) {
+                metrics.add(to.channel, ChannelCounter.REFUSED, 1);
+                metrics.add(Counter.PUBLISHES_USER_RATE_LIMITED, 1);
+                outcomes.refused(requestId + i, to.topic.handle(), ErrorCode.RATE_LIMITED, retryAfterMs);
             } else {
                 long eventSequence = sequence == 0 ? 0 : sequence + i;
                 take(party, to, event, requestId + i, eventSequence, priority != wanted);
@@ -218,6 +230,7 @@ public final class Publisher {
         batch.ensureWritable(event.entryBytes);
         event.in.getBytes(event.entryAt, batch.array(), batch.arrayOffset() + at, event.entryBytes);
         batch.writerIndex(at + event.entryBytes);
+        party.onUnderWay(event.entryBytes);
     }
 
     /** Sends the events collected for another shard; to be called at the end of each read batch. */
@@ -243,7 +256,9 @@ public final class Publisher {
             if (party.outcomes().isFull()) {
                 party.writeOutcomes();
             }
-            next += RingRecords.EVENT_FIXED_BYTES + batch.getIntLE(next + 4);
+            int entryBytes = batch.getIntLE(next + 4);
+            party.onAnswered(1, entryBytes);
+            next += RingRecords.EVENT_FIXED_BYTES + entryBytes;
         }
         dispatch.noteOutcomes(party);
     }

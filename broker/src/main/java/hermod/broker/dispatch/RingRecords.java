@@ -11,7 +11,7 @@ import io.netty.buffer.ByteBuf;
  *  LET_GO   party's shard → home     0 handle u32 | 4 shard u16 | 6 asSubscriber u8
  *  EVENTS   publisher's shard → home 0 party u64 | 8 producer u64 | 16 device u64 | 24 arrivedNs u64 | 32 handle u32 | 36 shard u16 | 38 sourceBytes u16 | 40 source, then events:
  *           event                    0 requestId u32 | 4 entryBytes u32 | 8 sequence u64 | 16 timestampUs i64 | 24 ttl u32 | 28 priority u8 | 29 bits u8 | 30 zero u16 | 32 entry
- *  OUTCOMES home → publisher's shard 0 party u64 | 8 a PUBLISHED frame
+ *  OUTCOMES home → publisher's shard 0 party u64 | 8 answered events u32 | 12 bytes of their entries u32 | 16 a PUBLISHED frame
  *  RUN      home → subscriber's shard 0 handle u32 | 4 home u16 | 6 exclusions u8 | 7 priority u8 | 8 slot u32 | 12 from u32 | 16 to u32 | 20 count u32 | 24 expiresAtUs u64 | 32 arrivedNs u64 | 40 channel u16 | 42 zero | 48 firstOffset u64 | 56 compressed: slot u32 (−1: none) | 60 from u32 | 64 to u32
  *  LAGGED   home → subscriber's shard 0 handle u32 | 4 zero | 8 lastOffset u64 (missed up to here)
  *  READ     subscriber's shard → home 0 party u64 | 8 handle u32 | 12 shard u16 | 14 mayBeConflated u16 | 16 from u64 | 24 bytes u32 | 28 read u32
@@ -39,7 +39,7 @@ final class RingRecords {
     static final int LET_GO_BYTES = 7;
     static final int EVENTS_FIXED_BYTES = 40;
     static final int EVENT_FIXED_BYTES = 32;
-    static final int OUTCOMES_FIXED_BYTES = 8;
+    static final int OUTCOMES_FIXED_BYTES = 16;
     static final int RUN_BYTES = 56;
     static final int LAGGED_BYTES = 16;
 

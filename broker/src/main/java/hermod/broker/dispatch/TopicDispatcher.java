@@ -58,6 +58,11 @@ final class TopicDispatcher implements RunSink, PieceSink {
     /** Beside {@link #scratch}, which a run still needs. */
     private final ByteBuf markRecord = Unpooled.buffer(RingRecords.LAGGED_BYTES);
 
+    /** Of what {@link #remoteOutcomes} tells. */
+    private int answeredEvents;
+
+    private int answeredBytes;
+
     /** Laid over each batch of another shard. */
     private final UnsafeBuffer remoteEvents = new UnsafeBuffer(0, 0);
 
@@ -231,6 +236,8 @@ final class TopicDispatcher implements RunSink, PieceSink {
                         arrivedNs,
                         remoteOutcomes);
             }
+            answeredEvents++;
+            answeredBytes += entryBytes;
             if (remoteOutcomes.isFull()) {
                 sendOutcomes(publisherShard, party);
             }
@@ -242,7 +249,9 @@ final class TopicDispatcher implements RunSink, PieceSink {
         if (remoteOutcomes.isEmpty()) {
             return;
         }
-        scratch.clear().writeLongLE(party);
+        scratch.clear().writeLongLE(party).writeIntLE(answeredEvents).writeIntLE(answeredBytes);
+        answeredEvents = 0;
+        answeredBytes = 0;
         remoteOutcomes.writeTo(scratch);
         if (!outgoing[toShard].sendUnhurried(Priority.HIGH, RingRecords.OUTCOMES, scratch)) {
             // The publisher gets no answer, sends again after a time-out, and is told DUPLICATE then.

@@ -15,9 +15,14 @@ public enum Counter {
     FRAMES_RECEIVED("Frames received."),
     FRAMES_BAD("Frames that broke the protocol and ended their connection."),
     ERRORS_SENT("Requests refused with ERROR."),
-    PUBLISHES_BACK_PRESSURED("Events refused because a ring was full."),
+    PUBLISHES_BACK_PRESSURED("Events refused because a ring was full, or their connection's publish window."),
     SUBSCRIPTIONS_REPLACED("REPLACEs carried out, asked for by clients and by operators."),
     PUBLISHES_RATE_LIMITED("Events refused because their connection published faster than it may."),
+    PUBLISHES_USER_RATE_LIMITED(
+            "Events refused because their user published faster than the channel allows, or more URGENT ones than may be."),
+    PUBLISHES_NOT_ENABLED("Events refused because an operator has switched their channel or their user off."),
+    READS_STOPPED(
+            "Times a connection was not read from, because half of what it may be owed in answers waited for it. Rises with clients that ask and don't read."),
     RECORDS_DELAYED(
             "Records between shards that found a ring full and were offered again. Raise the ring capacity when it keeps rising."),
     RUNS_OVERRUN(

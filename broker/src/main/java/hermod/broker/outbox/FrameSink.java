@@ -29,6 +29,16 @@ public interface FrameSink {
      */
     void close(ByteBuf last);
 
+    /**
+     * The same, for a peer that shall get all that was written: the socket is closed when the peer has closed its end, and what it still sends is read until then and forgotten.
+     *
+     * @param lastFrame given.
+     * @param withinMs the socket is closed after this long in any case.
+     */
+    default void closeGently(ByteBuf lastFrame, int withinMs) {
+        close(lastFrame);
+    }
+
     /** Stops or resumes reading from the socket. */
     void readEnabled(boolean enabled);
 }

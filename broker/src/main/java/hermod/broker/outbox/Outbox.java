@@ -139,6 +139,16 @@ public final class Outbox {
         return queuedBytes + answerBytes;
     }
 
+    /** Bytes of the answers among them. */
+    public long answerBytes() {
+        return answerBytes;
+    }
+
+    /** Bytes of answers up to which the client is read from: half of what it may be owed of them. */
+    public long answerBytesReadLimit() {
+        return config.limitBytes() / 2;
+    }
+
     /** Bytes of events that wait in a lane. */
     public long queuedBytes(Priority lane) {
         return laneBytes[lane.code()];
@@ -318,7 +328,7 @@ public final class Outbox {
         run.from = from;
         run.to = to;
         run.count = count;
-        run.batchOffset = batchOffset;
+        run.position = batchOffset;
         run.expiresAtUs = expiresAtUs;
         run.queuedNs = clock.nowNs();
         append(feed, lane, run);
@@ -446,10 +456,6 @@ public final class Outbox {
             throw new IllegalStateException("a queued run without a feed");
         }
         long offset = run.firstOffset();
-        if (run.count == 0) {
-            // A GAP that said that what it names will follow: it follows without word now.
-            feed.healEnd = 0;
-        }
         QueuedRun last;
         do {
             last = feed.last;
@@ -457,9 +463,25 @@ public final class Outbox {
                 throw new IllegalStateException("a queued run that is not in its feed's row");
             }
             metrics.add(EVICTED[Math.min(last.lane, EVICTED.length - 1)], last.count);
-            drop(last);
+            takeBack(feed, last);
         } while (last != run);
         fallBehind(feed, offset);
+    }
+
+    /** Drops the feed's last run, which was not sent. */
+    private void takeBack(Feed feed, QueuedRun run) {
+        if (run.count == 0) {
+            int type = FrameHeader.type(run.memory, run.from);
+            if (type == FrameType.GAP.code() && FlowFrames.isFillComing(run.memory, run.from)) {
+                // What it says will follow follows without word.
+                feed.healEnd = 0;
+            } else if (type == FrameType.GAP_CLOSED.code()) {
+                // To be said again, with the answer to the next question.
+                feed.healFrom = FlowFrames.first(run.memory, run.from);
+                feed.healEnd = FlowFrames.last(run.memory, run.from) + 1;
+            }
+        }
+        drop(run);
     }
 
     /** Of an EVENT, a GAP and a PROGRESS alike. */
@@ -600,7 +622,7 @@ public final class Outbox {
         if (feed.healEnd > 0 && next >= feed.healEnd) {
             ByteBuf frame = Unpooled.buffer(FrameHeader.LENGTH + FlowFrames.GAP_CLOSED_BODY_BYTES);
             FlowFrames.writeGapClosed(frame, feed.handle(), feed.healFrom, feed.healEnd - 1);
-            announce(feed, frame);
+            announce(feed, frame, next);
             feed.healEnd = 0;
         }
         backlog().onAnswer(feed, Priority.ofCode(laneOf(feed.lane())), isTail);
@@ -649,7 +671,7 @@ public final class Outbox {
         feed.nextOffset = first.firstOffset();
         QueuedRun run;
         while ((run = feed.last) != null) {
-            drop(run);
+            takeBack(feed, run);
         }
     }
 
@@ -664,7 +686,7 @@ public final class Outbox {
         FlowFrames.writeGap(frame, feed.handle(), feed.healFrom, feed.healEnd - 1, GapReason.OVERRUN.code(), true);
         metrics.add(Counter.GAPS_SENT, 1);
         gapCount++;
-        announce(feed, frame);
+        announce(feed, frame, feed.healFrom);
     }
 
     /** Takes back all that waits below URGENT: it stays in the replay windows until the connection takes something again. */
@@ -696,7 +718,7 @@ public final class Outbox {
         FlowFrames.writeGap(frame, feed.handle(), from, to, reason.code());
         metrics.add(Counter.GAPS_SENT, 1);
         gapCount++;
-        announce(feed, frame);
+        announce(feed, frame, from);
     }
 
     private static boolean isGap(QueuedRun run, GapReason reason) {
@@ -709,9 +731,10 @@ public final class Outbox {
     /**
      * Queues a frame about a topic's events in its place in the feed's row.
      *
-     * @param frame given; at its body's begin an offset from which the feed reads again if the frame is evicted.
+     * @param frame given.
+     * @param position offset of the event that comes next behind it: from there the feed reads again if the frame is taken back.
      */
-    void announce(Feed feed, ByteBuf frame) {
+    private void announce(Feed feed, ByteBuf frame, long position) {
         if (isClosed) {
             frame.release();
             return;
@@ -721,7 +744,7 @@ public final class Outbox {
         run.from = frame.readerIndex();
         run.to = frame.writerIndex();
         run.count = 0;
-        run.batchOffset = 0;
+        run.position = position;
         run.expiresAtUs = Long.MAX_VALUE;
         run.queuedNs = clock.nowNs();
         int lane = feed.last == null ? laneOf(feed.lane()) : feed.last.lane;
@@ -824,7 +847,7 @@ public final class Outbox {
         }
         int bytes = out.bytes();
         queuedBytes -= bytes;
-        if (lane < URGENT || laneBytes[URGENT] == queuedBytes) {
+        if (lane < URGENT || (laneBytes[URGENT] == queuedBytes && behindCount() == 0)) {
             takenBytes += bytes;
         }
         deficitBytes[lane] -= bytes;
@@ -876,7 +899,7 @@ public final class Outbox {
         part.from = run.from;
         part.to = at;
         part.count = count;
-        part.batchOffset = 0;
+        part.position = 0;
         part.lane = run.lane;
         part.expiresAtUs = run.expiresAtUs;
         part.queuedNs = run.queuedNs;
@@ -955,6 +978,17 @@ public final class Outbox {
         if (backlog != null) {
             backlog.remove(feed);
         }
+    }
+
+    /** Forgets what waits for a feed, which stands before the first event that was not sent; {@link #fallBehind} has it go on from there. */
+    public void suspend(Feed feed) {
+        long position = feed.firstUnsent();
+        QueuedRun run;
+        while ((run = feed.last) != null) {
+            takeBack(feed, run);
+        }
+        discard(feed);
+        feed.advanceTo(position);
     }
 
     private void drop(QueuedRun run) {

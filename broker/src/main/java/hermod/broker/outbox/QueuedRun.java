@@ -27,8 +27,8 @@ final class QueuedRun {
     int from;
     int to;
 
-    /** Of the first event of a compressed run; 0 for any other, whose frames tell. */
-    long batchOffset;
+    /** Of a compressed run the first event's offset, of a frame about missing events that of the event behind it; 0 for any other, whose frames tell. */
+    long position;
 
     /** Events; 0 for a frame about missing ones. */
     int count;
@@ -37,9 +37,9 @@ final class QueuedRun {
     long expiresAtUs;
     long queuedNs;
 
-    /** Offset of the first event, or of what a frame about missing ones tells. */
+    /** The offset from which its feed reads again if it is taken back. */
     long firstOffset() {
-        return batchOffset > 0 ? batchOffset : Outbox.firstOffset(memory, from);
+        return position > 0 ? position : Outbox.firstOffset(memory, from);
     }
 
     int bytes() {

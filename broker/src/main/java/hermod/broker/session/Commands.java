@@ -58,44 +58,47 @@ public final class Commands {
             return;
         }
         Resume wanted = ControlCodec.decode(Resume.parser(), in, at);
-        if (wanted.getCursorsCount() > ProtocolLimits.TOPICS_PER_REQUEST) {
-            session.error(
-                    requestId,
-                    ErrorCode.BAD_REQUEST,
-                    "too many topics in one request: topics=" + wanted.getCursorsCount() + ", limit="
-                            + ProtocolLimits.TOPICS_PER_REQUEST);
-            return;
+        if (!isRefused(session, requestId, wanted.getCursorsCount())) {
+            session.inTurn(requestId, false, () -> session.resume(requestId, wanted));
         }
-        session.resume(requestId, wanted);
     }
 
     private static void subscribe(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {
         Subscribe asked = ControlCodec.decode(Subscribe.parser(), in, at);
         List<Wish> wishes = Wish.of(asked.getTopicsList(), asked.getFilteredList());
-        session.inTurn(requestId, false, () -> hold(session, FrameType.SUBSCRIBED, requestId, wishes));
+        if (!isRefused(session, requestId, wishes.size())) {
+            session.inTurn(requestId, false, () -> hold(session, FrameType.SUBSCRIBED, requestId, wishes));
+        }
     }
 
     private static void open(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {
         List<String> names = ControlCodec.decode(Open.parser(), in, at).getTopicsList();
-        hold(session, FrameType.OPENED, requestId, Wish.of(names, List.of()));
+        if (!isRefused(session, requestId, names.size())) {
+            hold(session, FrameType.OPENED, requestId, Wish.of(names, List.of()));
+        }
     }
 
     private static void hold(Session session, FrameType answer, int requestId, List<Wish> wishes) {
-        if (!isTooMany(session, requestId, wishes)) {
-            session.holdTopics(new TopicRequest(answer, requestId, wishes.size()), wishes);
-        }
+        session.holdTopics(new TopicRequest(answer, requestId, wishes.size()), wishes);
     }
 
-    private static boolean isTooMany(Session session, int requestId, List<Wish> wishes) {
-        if (wishes.size() <= ProtocolLimits.TOPICS_PER_REQUEST) {
-            return false;
+    /** Whether a request for topics is refused as a whole; its answer is written then. A name that is refused counts too: it costs its answer. */
+    private static boolean isRefused(Session session, int requestId, int topics) {
+        if (topics > ProtocolLimits.TOPICS_PER_REQUEST) {
+            session.error(
+                    requestId,
+                    ErrorCode.BAD_REQUEST,
+                    "too many topics in one request: topics=" + topics + ", limit="
+                            + ProtocolLimits.TOPICS_PER_REQUEST);
+            return true;
         }
-        session.error(
-                requestId,
-                ErrorCode.BAD_REQUEST,
-                "too many topics in one request: topics=" + wishes.size() + ", limit="
-                        + ProtocolLimits.TOPICS_PER_REQUEST);
-        return true;
+        int retryAfterMs = session.askRetryAfterMs(topics);
+        if (retryAfterMs > 0) {
+            session.error(
+                    requestId, ErrorCode.RATE_LIMITED, "topics are asked for faster than they may be", retryAfterMs);
+            return true;
+        }
+        return false;
     }
 
     private static void unsubscribe(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {
@@ -109,7 +112,7 @@ public final class Commands {
         List<Wish> wishes = Wish.of(asked.getTopicsList(), asked.getFilteredList());
         if (!session.has(Feature.FILTER)) {
             session.error(requestId, ErrorCode.UNSUPPORTED, "REPLACE was not agreed: feature FILTER");
-        } else if (!isTooMany(session, requestId, wishes)) {
+        } else if (!isRefused(session, requestId, wishes.size())) {
             String twice = Replacement.namedTwice(wishes);
             if (twice != null) {
                 session.error(requestId, ErrorCode.BAD_REQUEST, "a topic is named twice: '" + twice + "'");

@@ -1,7 +1,6 @@
 package hermod.broker.session;
 
 import hermod.broker.dispatch.Publication;
-import hermod.broker.dispatch.Publisher;
 import hermod.broker.outbox.Feed;
 import hermod.broker.topic.Topic;
 import org.jspecify.annotations.Nullable;
@@ -16,6 +15,9 @@ final class HeldTopic {
     boolean isOpened;
     boolean mayPublish;
 
+    /** Its channel is switched off: nothing is published to it, and its feed is not among the topic's subscribers. */
+    boolean isOff;
+
     /** Made with the first event published: most holders only listen. */
     private @Nullable Publication publication;
 
@@ -27,12 +29,13 @@ final class HeldTopic {
         return topic;
     }
 
-    Publication publication(Publisher publisher) {
-        Publication known = publication;
-        if (known == null) {
-            known = publisher.publication(topic);
-            publication = known;
-        }
-        return known;
+    /** Null before the first event published, and after the rights have changed. */
+    @Nullable
+    Publication publication() {
+        return publication;
+    }
+
+    void publication(@Nullable Publication made) {
+        publication = made;
     }
 }

@@ -128,10 +128,9 @@ final class Replacement {
         if (topic == null) {
             ErrorCode code = refusal == null ? ErrorCode.UNAVAILABLE : refusal;
             want.refusal = Session.refusal(want.wish.topic(), code, code.meaning());
-        } else if (session.refusalOf(want.wish.topic(), true) != null) {
-            // A REFRESH took the right away while the home was asked.
+        } else if ((want.refusal = session.refusalOf(want.wish.topic(), true)) != null) {
+            // A REFRESH took the right away while the home was asked, or an operator switched the channel off.
             session.dispatch().letGo(topic, true);
-            want.refusal = Session.refusal(want.wish.topic(), ErrorCode.FORBIDDEN, ErrorCode.FORBIDDEN.meaning());
         } else {
             want.handle = topic.handle();
             session.hold(topic, true, EventFilter.NOTHING, nextOffset);

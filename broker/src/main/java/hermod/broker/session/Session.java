@@ -3,9 +3,11 @@ package hermod.broker.session;
 import com.google.protobuf.ByteString;
 import hermod.broker.admission.Identity;
 import hermod.broker.admission.PublishRate;
+import hermod.broker.admission.ServiceState;
 import hermod.broker.admission.Verdict;
 import hermod.broker.dispatch.Dispatch;
 import hermod.broker.dispatch.Party;
+import hermod.broker.dispatch.Publication;
 import hermod.broker.dispatch.PublishView;
 import hermod.broker.dispatch.Publisher;
 import hermod.broker.filter.BadFilterException;
@@ -41,6 +43,7 @@ import hermod.protocol.control.wire.Replaced;
 import hermod.protocol.control.wire.Resume;
 import hermod.protocol.control.wire.ResumeResult;
 import hermod.protocol.control.wire.Resumed;
+import hermod.protocol.control.wire.Service;
 import hermod.protocol.control.wire.Subscribed;
 import hermod.protocol.control.wire.TopicResult;
 import hermod.protocol.control.wire.Unsubscribed;
@@ -85,6 +88,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     /** Bytes of events after which a turn is taken in the middle of a read loop: beyond, one burst could fill a subscriber's outbox. */
     private static final int TURN_AT_BYTES = 128 * 1024;
 
+    /** A window's round trip takes less, unless a shard is overloaded. */
+    private static final int WINDOW_RETRY_AFTER_MS = 50;
+
     /** What {@code limits:service} lifts the limit on topics to, where the configured one is lower. */
     private static final int SERVICE_TOPICS_LIMIT_COUNT = 100_000;
 
@@ -100,6 +106,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     public interface Reader {
         /** Frames of this size are taken from now on. */
         void frameLimitBytes(int bytes);
+
+        default boolean isWebSocket() {
+            return false;
+        }
 
         /** Goes on with the bytes kept since the session said stop. */
         void resume();
@@ -134,7 +144,14 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private int helloRequestId;
     private @Nullable Identity identity;
     private @Nullable PublishRate rate;
+    private @Nullable UserRates rates;
+    private @Nullable PublishRate asked;
     private byte[] source = new byte[0];
+    private int percentile;
+
+    /** What the client was last told of what is switched off. */
+    private Service told = Service.getDefaultInstance();
+
     private long producer;
     private long device;
     private int lastCorrelation;
@@ -142,6 +159,19 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private int unturnedBytes;
     private int framesCut;
     private boolean isMarkedForOutcomes;
+    private final int windowEvents;
+    private final long windowBytes;
+
+    /** Events on their way to another shard, without an outcome. */
+    private int underWayEvents;
+
+    private long underWayBytes;
+    private boolean isReadStopped;
+    private boolean isDraining;
+
+    /** When the socket last took something while it was not read from. */
+    private long tookNs;
+
     private long receivedNs;
     private long connectedAtUs;
     private long lastPingUs;
@@ -182,6 +212,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         this.ladder = new Ladder(outbox.config());
         this.acceptedNs = dispatch.shard().clock().nowNs();
         this.receivedNs = acceptedNs;
+        int events = ground.publish().windowEvents();
+        int bytes = ground.publish().windowBytes();
+        this.windowEvents = events == 0 ? Integer.MAX_VALUE : events;
+        this.windowBytes = bytes == 0 ? Long.MAX_VALUE : bytes;
         outbox.holdBack(true);
         dispatch.add(this);
     }
@@ -219,8 +253,39 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
 
     /** The socket takes more again. */
     public void onWritable() {
+        if (isReadStopped) {
+            tookNs = dispatch.shard().clock().nowNs();
+            outbox.flushEarly();
+            readAgainIfTaken();
+        }
         dispatch.flushes().add(outbox);
         dispatch.shard().requestTurn();
+    }
+
+    /** The last resort against a client that asks and does not read: what it sends waits in its own socket, and TCP holds it back. */
+    private void stopReadingIfUntaken() {
+        if (isReadStopped || state != State.OPEN || outbox.answerBytes() <= outbox.answerBytesReadLimit()) {
+            return;
+        }
+        outbox.flushEarly();
+        if (outbox.answerBytes() > outbox.answerBytesReadLimit()) {
+            isReadStopped = true;
+            tookNs = dispatch.shard().clock().nowNs();
+            metrics.add(Counter.READS_STOPPED, 1);
+            sink.readEnabled(false);
+        }
+    }
+
+    private void readAgainIfTaken() {
+        if (isReadStopped && outbox.answerBytes() == 0 && state == State.OPEN) {
+            isReadStopped = false;
+            receivedNs = dispatch.shard().clock().nowNs();
+            sink.readEnabled(true);
+            Reader connection = reader;
+            if (connection != null) {
+                dispatch.shard().execute(connection::resume);
+            }
+        }
     }
 
     /** The decoder could not cut what came. */
@@ -246,9 +311,13 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         if (state != State.OPEN) {
             return false;
         }
+        if (isDraining) {
+            onFrameWhileDraining(in, at);
+            return goesOn();
+        }
         if (FrameHeader.isPlain(in.getLongLE(at), FrameType.PUBLISH)) {
             onPublish(in, at, frameBytes, false);
-            return state == State.OPEN;
+            return goesOn();
         }
         int type = FrameHeader.type(in, at);
         boolean isBeyondUs = FrameCheck.hasCriticalExtension(in, at, false);
@@ -262,7 +331,19 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         } else {
             onOtherFrame(type, in, at);
         }
-        return state == State.OPEN;
+        return goesOn();
+    }
+
+    /** The socket must be read to its end, or closing it could destroy what the client has not read yet. */
+    private void onFrameWhileDraining(ByteBuf in, int at) throws ProtocolException {
+        int type = FrameHeader.type(in, at);
+        if (type == FrameType.PING.code() || type == FrameType.CLOSE.code()) {
+            onOtherFrame(type, in, at);
+        }
+    }
+
+    private boolean goesOn() {
+        return state == State.OPEN && !isReadStopped;
     }
 
     private void onPublish(ByteBuf in, int at, int frameBytes, boolean isBeyondUs) throws ProtocolException {
@@ -287,6 +368,18 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             refuse(frame, ErrorCode.FORBIDDEN, 0);
             return;
         }
+        if (topic.isOff) {
+            metrics.add(Counter.PUBLISHES_NOT_ENABLED, count);
+            metrics.add(topic.topic().channel().index(), ChannelCounter.REFUSED, count);
+            refuse(frame, ErrorCode.NOT_ENABLED, 0);
+            return;
+        }
+        if (underWayEvents >= windowEvents || underWayBytes >= windowBytes) {
+            metrics.add(Counter.PUBLISHES_BACK_PRESSURED, count);
+            metrics.add(topic.topic().channel().index(), ChannelCounter.REFUSED, count);
+            refuse(frame, ErrorCode.BACK_PRESSURED, WINDOW_RETRY_AFTER_MS);
+            return;
+        }
         if (rate != null) {
             int retryAfterMs = rate.retryAfterMs(dispatch.shard().clock().nowNs(), count, frameBytes);
             if (retryAfterMs > 0) {
@@ -297,7 +390,20 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             }
         }
         publishedCount += count;
-        publisher.publish(this, topic.publication(publisher));
+        Publication publication = topic.publication();
+        publisher.publish(this, publication == null ? firstPublication(topic) : publication);
+    }
+
+    private Publication firstPublication(HeldTopic topic) {
+        Channel channel = topic.topic().channel();
+        UserRates limits = rates;
+        boolean isLimited =
+                channel.policy().ratePerMinute() > 0 || channel.policy().ceiling() == Priority.URGENT;
+        Priority raisedTo = identity == null ? Priority.LOW : identity.raisedTo();
+        Publication made =
+                publisher.publication(topic.topic(), raisedTo, limits != null && isLimited ? limits.of(channel) : null);
+        topic.publication(made);
+        return made;
     }
 
     /** Publishers mostly stay with a topic for a while. */
@@ -402,6 +508,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             return;
         }
         source = who.user().getBytes(StandardCharsets.UTF_8);
+        percentile = who.rights().isService() ? ServiceState.ALWAYS : ServiceState.percentileOf(who.user());
         device = ground.hashes().of(who.org(), who.user(), wanted.getDeviceId());
         // Without an epoch a client's next process would look like this one: its sequences mean nothing then.
         producer = wanted.getProducerEpoch() == 0
@@ -422,6 +529,16 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                         config.publishesPerSecond(),
                         config.publishBytesPerSecond(),
                         dispatch.shard().clock().nowNs());
+        asked = who.rights().isService()
+                ? null
+                : new PublishRate(
+                        config.topicsAskedPerSecond(),
+                        PublishRate.PER_SECOND_MAX,
+                        dispatch.shard().clock().nowNs());
+        rates = who.rights().isRateUnlimited()
+                ? null
+                : new UserRates(
+                        ground.rates(), ground.publish(), who, dispatch.shard().clock());
         state = State.SUBSCRIBING;
         List<Wish> wishes = Wish.of(wanted.getSubscriptionsList(), wanted.getFilteredList());
         holdTopics(new TopicRequest(FrameType.WELCOME, 0, wishes.size()), wishes);
@@ -454,6 +571,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             return;
         }
         state = State.OPEN;
+        told = ground.notice().of(percentile);
         connectedAtUs = dispatch.shard().clock().nowUs();
         answer(ControlCodec.encode(
                 ground.allocator(),
@@ -467,7 +585,8 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                         connectionId(),
                         connectedAtUs,
                         wishes.results(),
-                        resumeToken)));
+                        resumeToken,
+                        told)));
         metrics.add(Counter.CONNECTIONS_WELCOMED, 1);
         hello = Welcoming.withoutToken(hello);
         Reader connection = reader;
@@ -480,6 +599,12 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     }
 
     // ---- holding topics
+
+    /** Takes a request for so many topics: a name that is refused costs its answer too. @return 0 if it may be asked now, otherwise how long to wait. */
+    int askRetryAfterMs(int topics) {
+        PublishRate limit = asked;
+        return limit == null ? 0 : limit.retryAfterMs(dispatch.shard().clock().nowNs(), Math.max(1, topics), 0);
+    }
 
     /** Asks for the topics of a SUBSCRIBE or OPEN; its answer follows when all homes have answered. */
     void holdTopics(TopicRequest request, List<Wish> wishes) {
@@ -542,7 +667,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         return lastCorrelation;
     }
 
-    /** Why a topic can't be held, by its name and the token alone; null if it may. */
+    /** Why a topic can't be held now, by its name, the token and what is switched off; null if it may. */
     @Nullable
     TopicResult refusalOf(String name, boolean asSubscriber) {
         String fault = TopicName.faultOf(name);
@@ -550,7 +675,8 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             return refusal(name, ErrorCode.BAD_TOPIC_NAME, fault);
         }
         String channel = TopicName.of(name).channel();
-        if (ground.channels().of(channel) == null) {
+        Channel of = ground.channels().of(channel);
+        if (of == null) {
             return refusal(
                     name,
                     ErrorCode.UNKNOWN_CHANNEL,
@@ -563,7 +689,8 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                     ErrorCode.FORBIDDEN,
                     "the token gives no right to " + (asSubscriber ? "subscribe to '" : "publish to '") + name + "'");
         }
-        return null;
+        String off = ground.service().state().channelOff(of, percentile);
+        return off == null ? null : refusal(name, ErrorCode.NOT_ENABLED, off);
     }
 
     /**
@@ -689,6 +816,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             // A REFRESH took the right away while the home was asked.
             dispatch.letGo(topic, request.asSubscriber());
             request.put(wanted.index, refusal(wanted.name, ErrorCode.FORBIDDEN, ErrorCode.FORBIDDEN.meaning()));
+        } else if (isOff(topic.channel())) {
+            dispatch.letGo(topic, request.asSubscriber());
+            request.put(wanted.index, refusal(wanted.name, ErrorCode.NOT_ENABLED, ErrorCode.NOT_ENABLED.meaning()));
         } else {
             boolean isNew = isNewSubscription(topic);
             HeldTopic row = hold(topic, request.asSubscriber(), wanted.filter, nextOffset);
@@ -825,6 +955,46 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                         FrameType.OPENED,
                         request.requestId(),
                         Opened.newBuilder().addAllResults(request.results()).build()));
+        }
+    }
+
+    private boolean isOff(Channel channel) {
+        return ground.service().state().channelOff(channel, percentile) != null;
+    }
+
+    /** The switches have changed: what is off now ends at once, and what is on again goes on; the client is told with {@link #tellService}. */
+    void applyService() {
+        for (HeldTopic row : held.values()) {
+            boolean isOff = isOff(row.topic().channel());
+            if (row.isOff != isOff) {
+                row.isOff = isOff;
+                applyToFeed(row);
+            }
+        }
+    }
+
+    private void applyToFeed(HeldTopic row) {
+        Feed feed = row.feed;
+        if (feed == null) {
+            return;
+        }
+        if (row.isOff) {
+            dispatch.subscriptions().remove(row.topic().handle(), feed);
+            outbox.suspend(feed);
+        } else {
+            dispatch.subscriptions().add(row.topic().handle(), feed);
+            // What came meanwhile is read as far as it is kept, and a GAP tells of the rest.
+            outbox.fallBehind(feed, feed.nextOffset());
+            dispatch.flushes().add(outbox);
+            dispatch.shard().requestTurn();
+        }
+    }
+
+    void tellService(ServiceNotice notice) {
+        Service now = notice.of(percentile);
+        if (state == State.OPEN && !now.equals(told)) {
+            told = now;
+            answer(ServiceNotice.frame(ground.allocator(), now));
         }
     }
 
@@ -1010,6 +1180,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         for (HeldTopic row : held.values()) {
             String name = row.topic().name().toString();
             row.mayPublish = now.rights().mayPublish(name);
+            row.publication(null);
             if (row.feed != null && !now.rights().maySubscribe(name)) {
                 lost.add(row.topic().handle());
             }
@@ -1044,12 +1215,17 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             close(CloseCode.SLOW_CONSUMER, "answers are not taken as fast as they are asked for");
             return;
         }
+        stopReadingIfUntaken();
         dispatch.flushes().add(outbox);
         dispatch.shard().requestTurn();
     }
 
     /** Refuses one request; the connection goes on, unless it has caused as many errors as it may. */
     void error(int requestId, ErrorCode code, String sentence) {
+        error(requestId, code, sentence, 0);
+    }
+
+    void error(int requestId, ErrorCode code, String sentence, int retryAfterMs) {
         metrics.add(Counter.ERRORS_SENT, 1);
         answer(ControlCodec.encode(
                 ground.allocator(),
@@ -1058,6 +1234,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 hermod.protocol.control.wire.Error.newBuilder()
                         .setCode(code.code())
                         .setMessage(sentence)
+                        .setRetryAfterMs(retryAfterMs)
                         .build()));
         if (++errorCount >= ProtocolLimits.ERRORS_PER_CONNECTION) {
             close(CloseCode.TOO_MANY_ERRORS, "errors=" + errorCount);
@@ -1066,17 +1243,18 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
 
     /** Says why and ends the connection. What waits in the outbox is not sent, but for the answers, the outcomes of what was published among them. */
     public void close(CloseCode code, String sentence) {
-        if (state == State.CLOSED) {
-            return;
+        if (state != State.CLOSED) {
+            sink.close(endWith(
+                    Close.newBuilder().setCode(code.code()).setMessage(sentence).build()));
         }
+    }
+
+    /** @return the last frame. */
+    private ByteBuf endWith(Close close) {
         if (state != State.OPEN) {
             metrics.add(Counter.CONNECTIONS_REFUSED, 1);
         }
-        ByteBuf last = ControlCodec.encode(
-                ground.allocator(),
-                FrameType.CLOSE,
-                0,
-                Close.newBuilder().setCode(code.code()).setMessage(sentence).build());
+        ByteBuf last = ControlCodec.encode(ground.allocator(), FrameType.CLOSE, 0, close);
         outbox.holdBack(true);
         if (!outcomes.isEmpty()) {
             // Straight into the outbox: where it is full, the client learns by sending again.
@@ -1084,7 +1262,42 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         }
         outbox.flush();
         end();
-        sink.close(last);
+        return last;
+    }
+
+    /** The broker stops: nothing more is taken from the client, and what it has been taken from is finished. What comes now gets no outcome, so the client sends it again elsewhere. */
+    void beginDrain() {
+        if (state == State.OPEN) {
+            isDraining = true;
+        } else {
+            close(CloseCode.GOING_AWAY, "the broker is stopping");
+        }
+    }
+
+    /** Whether all it has published is answered and all it is owed is written. */
+    boolean isDrained() {
+        return underWayEvents == 0
+                && pending.isEmpty()
+                && replacement == null
+                && outcomes.isEmpty()
+                && outbox.queuedBytes() == 0
+                && outbox.behindCount() == 0;
+    }
+
+    /** Sends the client elsewhere, and waits up to the time given for it to take what was written. */
+    void goAway(Departure departure) {
+        if (state == State.CLOSED) {
+            return;
+        }
+        boolean isWebSocket = reader != null && reader.isWebSocket();
+        sink.closeGently(
+                endWith(Close.newBuilder()
+                        .setCode(CloseCode.GOING_AWAY.code())
+                        .setMessage("the broker is stopping")
+                        .setRetryAfterMs(departure.drawDelayMs())
+                        .addAllEndpoints(isWebSocket ? departure.wsEndpoints() : departure.endpoints())
+                        .build()),
+                departure.lingerMs());
     }
 
     /** The client has said goodbye. */
@@ -1111,6 +1324,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             ground.limits().giveBack(limitKey);
         }
         takenLimits.clear();
+        if (rates != null) {
+            rates.giveBack();
+            rates = null;
+        }
     }
 
     // ---- what its outbox asks
@@ -1135,7 +1352,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             metrics.add(Counter.CONNECTIONS_SLOW, 1);
             close(
                     CloseCode.SLOW_CONSUMER,
-                    "events came faster than they were taken and are no longer kept; the client does not know GAP");
+                    "events that were not sent yet are no longer kept, and the client does not know GAP");
         }
     }
 
@@ -1167,16 +1384,30 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             onLadder(nowNs);
         }
         if (state == State.OPEN) {
-            if (nowNs - receivedNs > ground.config().silenceTimeoutMs() * 1_000_000L) {
+            if (isReadStopped) {
+                closeIfStuck(nowNs);
+            } else if (nowNs - receivedNs > ground.config().silenceTimeoutMs() * 1_000_000L) {
                 metrics.add(Counter.CONNECTIONS_SILENT, 1);
                 close(
                         CloseCode.SILENT,
                         "nothing received: timeoutMs=" + ground.config().silenceTimeoutMs());
-            } else if (who != null && who.expiresAtUs() != 0 && who.expiresAtUs() <= nowUs) {
+            }
+            if (state == State.OPEN && who != null && who.expiresAtUs() != 0 && who.expiresAtUs() <= nowUs) {
                 close(CloseCode.TOKEN_EXPIRED, "the token has run out");
             }
         } else if (state != State.CLOSED && nowNs - acceptedNs > ground.handshakeTimeoutMs() * 1_000_000L) {
             close(CloseCode.HANDSHAKE_TIMEOUT, "no complete handshake: timeoutMs=" + ground.handshakeTimeoutMs());
+        }
+    }
+
+    /** Nothing can be received where nothing is read, so silence means nothing then; a socket that takes nothing does. */
+    private void closeIfStuck(long nowNs) {
+        readAgainIfTaken();
+        if (isReadStopped && nowNs - tookNs > ground.publish().unreadAnswersTimeoutMs() * 1_000_000L) {
+            metrics.add(Counter.CONNECTIONS_SLOW, 1);
+            close(
+                    CloseCode.SLOW_CONSUMER,
+                    "answers are not read: timeoutMs=" + ground.publish().unreadAnswersTimeoutMs());
         }
     }
 
@@ -1226,7 +1457,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     /** Of a quarantined connection: sheddable channels send nothing, durable ones say that what is missing will follow. */
     private void relieve(Feed feed) {
         HeldTopic row = held.get(feed.handle());
-        if (row == null || !knowsGaps()) {
+        if (row == null || row.isOff || !knowsGaps()) {
             return;
         }
         ChannelPolicy policy = row.topic().channel().policy();
@@ -1249,9 +1480,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         return state == State.CLOSED;
     }
 
-    /** Whether frames must wait: HELLO was taken and WELCOME has not been sent. */
+    /** Whether frames must wait: HELLO was taken and WELCOME has not been sent, or the client does not take its answers. */
     public boolean isWaiting() {
-        return state == State.AUTHENTICATING || state == State.SUBSCRIBING;
+        return state == State.AUTHENTICATING || state == State.SUBSCRIBING || isReadStopped;
     }
 
     // ---- what dispatch and operators see
@@ -1284,6 +1515,18 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     @Override
     public PublishedWriter outcomes() {
         return outcomes;
+    }
+
+    @Override
+    public void onUnderWay(int entryBytes) {
+        underWayEvents++;
+        underWayBytes += entryBytes;
+    }
+
+    @Override
+    public void onAnswered(int events, int entryBytes) {
+        underWayEvents -= events;
+        underWayBytes -= entryBytes;
     }
 
     @Override

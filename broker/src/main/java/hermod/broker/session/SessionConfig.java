@@ -40,7 +40,32 @@ public record SessionConfig(
                 min = 1_024,
                 max = 1_073_741_824,
                 text = "Bytes of PUBLISH frames a connection may send in a second, lifted likewise.")
-        int publishBytesPerSecond) {
+        int publishBytesPerSecond,
+
+        @Setting(
+                min = 1_000,
+                max = 100_000_000,
+                text =
+                        "Topics a connection may ask for in a second with SUBSCRIBE, OPEN, RESUME and REPLACE (ERROR RATE_LIMITED beyond); a burst may use one second's worth. The right limits:service lifts it.")
+        int topicsAskedPerSecond) {
+
+    private static final int TOPICS_ASKED_PER_SECOND = 2_000;
+
+    /** With the default for what has been added last. */
+    public SessionConfig(
+            int pingIntervalMs,
+            int silenceTimeoutMs,
+            int topicsPerConnectionLimitCount,
+            int publishesPerSecond,
+            int publishBytesPerSecond) {
+        this(
+                pingIntervalMs,
+                silenceTimeoutMs,
+                topicsPerConnectionLimitCount,
+                publishesPerSecond,
+                publishBytesPerSecond,
+                TOPICS_ASKED_PER_SECOND);
+    }
 
     public SessionConfig {
         if (silenceTimeoutMs < 2L * pingIntervalMs) {

@@ -1,6 +1,8 @@
 package hermod.broker.session;
 
 import hermod.broker.admission.Authenticator;
+import hermod.broker.admission.RateLimits;
+import hermod.broker.admission.ServiceSwitch;
 import hermod.broker.filter.FilterConfig;
 import hermod.broker.topic.Channels;
 import io.netty.buffer.ByteBufAllocator;
@@ -20,6 +22,7 @@ import java.security.SecureRandom;
 public record SessionGround(
         SessionConfig config,
         FilterConfig filters,
+        PublishConfig publish,
         int payloadLimitBytes,
         int frameLimitBytes,
         int handshakeTimeoutMs,
@@ -30,10 +33,17 @@ public record SessionGround(
         CommandRouter router,
         long features,
         ConnectionLimits limits,
+        RateLimits rates,
+        ServiceSwitch service,
         Hashes hashes,
         ByteBufAllocator allocator,
         String homeRegion,
         boolean isDev) {
+
+    /** What clients are told of the switches as they are now. Made anew with each question: connections and operators ask, not events. */
+    ServiceNotice notice() {
+        return new ServiceNotice(service.state(), channels);
+    }
 
     /** Makes numbers of identities that nobody outside can make or undo. Any thread. */
     public static final class Hashes {

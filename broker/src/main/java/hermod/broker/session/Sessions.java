@@ -23,6 +23,9 @@ public final class Sessions {
     /** Deadlines are looked at every so many ticks of the shard. */
     private static final int TICKS_PER_LOOK = 3;
 
+    /** Some 5 µs each. */
+    private static final int TOLD_AT_A_TIME = 200;
+
     private final SessionGround ground;
     private final Dispatch dispatch;
     private final OutboxConfig outboxConfig;
@@ -34,6 +37,7 @@ public final class Sessions {
 
     private long sessionCount;
     private int ticks;
+    private boolean isDraining;
 
     public Sessions(SessionGround ground, Dispatch dispatch, OutboxConfig outboxConfig) {
         this.ground = ground;
@@ -66,6 +70,9 @@ public final class Sessions {
                 & Long.MAX_VALUE;
         Session session = new Session(key, ground, dispatch, sink, this::outbox, address);
         all.add(session);
+        if (isDraining) {
+            session.beginDrain();
+        }
         return session;
     }
 
@@ -164,6 +171,52 @@ public final class Sessions {
         }
         dispatch.shard().requestTurn();
         return answers;
+    }
+
+    /** The switches have changed: they hold when this returns; clients are told some at a time, so that events don't wait for it. */
+    public void applyService() {
+        for (Session session : all) {
+            session.applyService();
+        }
+        tellService(List.copyOf(all), 0, ground.notice());
+    }
+
+    private void tellService(List<Session> toTell, int from, ServiceNotice notice) {
+        int to = Math.min(toTell.size(), from + TOLD_AT_A_TIME);
+        for (int i = from; i < to; i++) {
+            toTell.get(i).tellService(notice);
+        }
+        if (to < toTell.size()) {
+            dispatch.shard().execute(() -> tellService(toTell, to, notice));
+        }
+    }
+
+    /** Takes nothing more from any client; to be followed by {@link #sendAway}, again and again. */
+    public void beginDrain() {
+        isDraining = true;
+        for (Session session : List.copyOf(all)) {
+            session.beginDrain();
+        }
+    }
+
+    /**
+     * Closes the sessions that have nothing left to be sent.
+     *
+     * @param all those too that have.
+     * @return how many are left.
+     */
+    public int sendAway(Departure departure, boolean all) {
+        int left = 0;
+        for (Session session : List.copyOf(this.all)) {
+            if (!session.isClosed()) {
+                if (all || session.isDrained()) {
+                    session.goAway(departure);
+                } else {
+                    left++;
+                }
+            }
+        }
+        return left;
     }
 
     /** Tells every client that the broker stops. */

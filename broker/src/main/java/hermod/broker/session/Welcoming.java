@@ -11,6 +11,7 @@ import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Hello;
 import hermod.protocol.control.wire.Limits;
 import hermod.protocol.control.wire.Refreshed;
+import hermod.protocol.control.wire.Service;
 import hermod.protocol.control.wire.TopicResult;
 import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.FrameType;
@@ -64,17 +65,22 @@ final class Welcoming {
             String connectionId,
             long nowUs,
             List<TopicResult> subscriptions,
-            ByteString resumeToken) {
+            ByteString resumeToken,
+            Service service) {
         SessionConfig config = ground.config();
         boolean isLimited = !who.rights().isRateUnlimited();
-        return Welcome.newBuilder()
-                .setVersion(ProtocolVersion.choose(hello.getMinVersion(), hello.getMaxVersion()))
+        Welcome.Builder welcome = Welcome.newBuilder();
+        if (ServiceNotice.isWorthTelling(service)) {
+            welcome.setService(service);
+        }
+        return welcome.setVersion(ProtocolVersion.choose(hello.getMinVersion(), hello.getMaxVersion()))
                 .setFeatures(features)
                 .setResumeToken(resumeToken)
                 .setConnectionId(connectionId)
                 .setUserId(who.user())
                 .setOrg(who.org())
-                .setServiceEnabled(true)
+                .setServiceEnabled(service.getEnabled())
+                .setServiceReason(service.getReason())
                 .addAllSubscriptions(subscriptions)
                 .setHomeRegion(ground.homeRegion())
                 .setTokenExpiresAtUs(who.expiresAtUs())
@@ -82,6 +88,8 @@ final class Welcoming {
                 .setLimits(Limits.newBuilder()
                         .setFrameBytes(ground.frameLimitBytes())
                         .setPayloadBytes(ground.payloadLimitBytes())
+                        .setPublishWindowEvents(ground.publish().windowEvents())
+                        .setPublishWindowBytes(ground.publish().windowBytes())
                         .setTopicsPerConnection(Session.topicsLimitCount(config, who))
                         .setPublishesPerSecond(isLimited ? config.publishesPerSecond() : 0)
                         .setPublishBytesPerSecond(isLimited ? config.publishBytesPerSecond() : 0))

@@ -129,7 +129,7 @@ public final class PriorityRings {
         return ((UnsafeBuffer) buffer).getIntVolatile(index) > 0;
     }
 
-    boolean isEmpty() {
+    public boolean isEmpty() {
         for (ManyToOneRingBuffer ring : rings) {
             if (ring.size() > 0) {
                 return false;

@@ -138,6 +138,11 @@ public final class BatchWindows {
         window.waiting.clear();
     }
 
+    /** Whether a window is open: events may wait in it. */
+    public boolean isOpen() {
+        return !open.isEmpty();
+    }
+
     /** Ends all windows at once: the broker is stopping. */
     public void endAll(long nowNs, Sink sink) {
         BatchWindow window;

@@ -17,6 +17,9 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
     private static final Pattern NAME =
             Pattern.compile("[a-zA-Z][a-zA-Z0-9_-]{0," + (ProtocolLimits.CHANNEL_NAME_BYTES - 1) + "}");
 
+    /** What people write themselves: no person reaches it, and a whole minute's worth may come at once. */
+    private static final int TALK_PER_MINUTE = 60;
+
     public ChannelPolicies {
         for (String name : byName.keySet()) {
             if (!NAME.matcher(name).matches()) {
@@ -34,7 +37,8 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
         ChannelPolicy money = policy(Priority.HIGH, Priority.HIGH, Durability.DISK, "7d, last-per-key", 1, 250);
         table.put("wallet", money);
         table.put("finance", money);
-        ChannelPolicy talk = policy(Priority.NORMAL, Priority.HIGH, Durability.DISK, "24h, 10000 events", 2, 100);
+        ChannelPolicy talk = policy(Priority.NORMAL, Priority.HIGH, Durability.DISK, "24h, 10000 events", 2, 100)
+                .withRate(TALK_PER_MINUTE, TALK_PER_MINUTE);
         table.put("chat", talk);
         table.put("dm", talk);
         table.put("channel", talk);
@@ -81,6 +85,13 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
         return new ChannelPolicies(table);
     }
 
+    /** The same channels with another publish rate, on each. */
+    public ChannelPolicies withRate(int perMinute, int burst) {
+        Map<String, ChannelPolicy> table = new LinkedHashMap<>();
+        byName.forEach((name, policy) -> table.put(name, policy.withRate(perMinute, burst)));
+        return new ChannelPolicies(table);
+    }
+
     /** @return null for a channel this broker does not have. */
     public @Nullable ChannelPolicy of(String channel) {
         return byName.get(channel);
@@ -99,7 +110,9 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                 "none",
                 tier,
                 goalP95Ms,
-                ChannelPolicy.WINDOW_MIN_EVENTS);
+                ChannelPolicy.WINDOW_MIN_EVENTS,
+                0,
+                TALK_PER_MINUTE);
     }
 
     private static ChannelPolicy batched(ChannelPolicy of, Batching batching, int minMs, int maxMs) {
@@ -114,7 +127,9 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                 of.conflateBy(),
                 of.tier(),
                 of.goalP95Ms(),
-                of.windowMinEvents());
+                of.windowMinEvents(),
+                of.ratePerMinute(),
+                of.rateBurst());
     }
 
     /** Only events whose publisher gives them the attribute are ever left out, so it does no harm where nobody does. */
@@ -130,6 +145,8 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                 "key",
                 of.tier(),
                 of.goalP95Ms(),
-                of.windowMinEvents());
+                of.windowMinEvents(),
+                of.ratePerMinute(),
+                of.rateBurst());
     }
 }

@@ -69,7 +69,21 @@ public record ChannelPolicy(
                 max = 1_000_000,
                 text =
                         "Events a topic's replay window keeps whatever their age, within topic.replay-topic-bytes; only when topic.replay-limit-bytes is used up by such minimums are there fewer.")
-        int windowMinEvents) {
+        int windowMinEvents,
+
+        @Setting(
+                min = 0,
+                max = 60_000_000,
+                text =
+                        "Events one user may publish to the channel in a minute, over all connections (RATE_LIMITED beyond); 0 for no limit. URGENT events don't count, and the right rate:unlimited lifts it.")
+        int ratePerMinute,
+
+        @Setting(
+                min = 1,
+                max = 1_000_000,
+                text =
+                        "Events one user may publish at once after a pause; means nothing without rate-per-minute. As large as that, and who keeps to it over a minute is never refused, however it is spread.")
+        int rateBurst) {
 
     static final int WINDOW_MIN_EVENTS = 100;
 
@@ -111,7 +125,27 @@ public record ChannelPolicy(
                 CONFLATE_BY_NONE,
                 3,
                 250,
-                WINDOW_MIN_EVENTS);
+                WINDOW_MIN_EVENTS,
+                0,
+                60);
+    }
+
+    /** The same with another publish rate. */
+    public ChannelPolicy withRate(int perMinute, int burst) {
+        return new ChannelPolicy(
+                lane,
+                ceiling,
+                durability,
+                keeps,
+                batching,
+                batchMinMs,
+                batchMaxMs,
+                conflateBy,
+                tier,
+                goalP95Ms,
+                windowMinEvents,
+                perMinute,
+                burst);
     }
 
     /** Whether a subscriber that is behind gets only the newest event of each key. */

@@ -42,7 +42,7 @@ final class ConnectionPipeline extends ChannelInitializer<Channel> {
         }
         Admission admission = shard.admission();
         CloseCode refusal = admission.onAccepted();
-        FrameDecoder decoder = new FrameDecoder(shard.sessions(), admission, refusal);
+        FrameDecoder decoder = new FrameDecoder(shard.sessions(), admission, refusal, isWebSocket);
         channel.closeFuture().addListener(closed -> admission.onClosed(decoder.hasBeenWelcomed()));
         if (isWebSocket) {
             if (refusal != null) {

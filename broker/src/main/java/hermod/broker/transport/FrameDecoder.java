@@ -29,6 +29,7 @@ final class FrameDecoder extends ChannelInboundHandlerAdapter implements Session
     private final Sessions sessions;
     private final Admission admission;
     private final @Nullable CloseCode refusal;
+    private final boolean isWebSocket;
     private @Nullable Session session;
     private @Nullable FrameCutter cutter;
     private @Nullable ByteBuf kept;
@@ -36,7 +37,8 @@ final class FrameDecoder extends ChannelInboundHandlerAdapter implements Session
     private boolean hasBeenWelcomed;
 
     /** @param refusal why the socket must go as soon as that can be said, or null. */
-    FrameDecoder(Sessions sessions, Admission admission, @Nullable CloseCode refusal) {
+    FrameDecoder(Sessions sessions, Admission admission, @Nullable CloseCode refusal, boolean isWebSocket) {
+        this.isWebSocket = isWebSocket;
         this.sessions = sessions;
         this.admission = admission;
         this.refusal = refusal;
@@ -120,6 +122,11 @@ final class FrameDecoder extends ChannelInboundHandlerAdapter implements Session
         if (kept == null && cutter != null) {
             cutter.frameLimitBytes(bytes);
         }
+    }
+
+    @Override
+    public boolean isWebSocket() {
+        return isWebSocket;
     }
 
     @Override

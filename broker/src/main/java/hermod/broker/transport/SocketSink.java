@@ -6,6 +6,7 @@ import hermod.broker.shard.RunsOn.Owner;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.socket.DuplexChannel;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -77,6 +78,27 @@ final class SocketSink implements FrameSink {
         if (channel.isOpen()) {
             // The peer may never read: don't keep the socket for its sake.
             channel.eventLoop().schedule(() -> channel.close(), CLOSE_TIMEOUT_MS, TimeUnit.MILLISECONDS);
+        }
+    }
+
+    @Override
+    public void closeGently(ByteBuf lastFrame, int withinMs) {
+        if (!channel.isActive()) {
+            close(lastFrame);
+            return;
+        }
+        writeJoined();
+        channel.config().setAutoRead(true);
+        channel.writeAndFlush(lastFrame).addListener(written -> {
+            // A close with bytes unread would reset the connection, and the peer could lose what it has not read.
+            if (written.isSuccess() && channel instanceof DuplexChannel duplex) {
+                duplex.shutdownOutput();
+            } else {
+                channel.close();
+            }
+        });
+        if (channel.isOpen()) {
+            channel.eventLoop().schedule(() -> channel.close(), withinMs, TimeUnit.MILLISECONDS);
         }
     }
 

@@ -24,7 +24,7 @@ class AdminApiTest {
 
     @BeforeEach
     void start() throws Exception {
-        api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker);
+        api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker, broker);
         port = Integer.parseInt(api.address().substring("127.0.0.1:".length()));
     }
 
@@ -226,6 +226,42 @@ class AdminApiTest {
     }
 
     @Test
+    void aChangeNeedsTheOperatorsHeaderAndNoPageMayAskForIt() throws Exception {
+        String post =
+                "POST /api/v1/service?kill=chat HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n";
+        assertThat(send(post + "\r\n")).startsWith("HTTP/1.1 403 ");
+        assertThat(send(post + "Hermod-Operator: cli\r\nOrigin: http://localhost\r\n\r\n"))
+                .startsWith("HTTP/1.1 403 ");
+        assertThat(send(post.replace("localhost", "evil.example") + "Hermod-Operator: cli\r\n\r\n"))
+                .startsWith("HTTP/1.1 403 ");
+        assertThat(send("OPTIONS" + post.substring(4) + "\r\n"))
+                .startsWith("HTTP/1.1 405 ")
+                .doesNotContain("Access-Control");
+        assertThat(broker.asked).isEmpty();
+        assertThat(send(post + "Hermod-Operator: cli\r\n\r\n"))
+                .startsWith("HTTP/1.1 200 ")
+                .contains("\"channelsOff\":[{\"channel\":\"chat\"");
+        assertThat(broker.asked).hasSize(1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "service",
+                "service?kill=nosuch",
+                "service?rollout-percent=many",
+                "drain?delay-ms=x",
+            })
+    void aChangeThatMakesNoSenseIsRefusedInASentence(String path) throws Exception {
+        assertThat(
+                        send(
+                                "POST /api/v1/" + path
+                                        + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\nHermod-Operator: cli\r\n\r\n"))
+                .startsWith("HTTP/1.1 400 ")
+                .contains("{\"error\":\"");
+    }
+
+    @Test
     void whatIsNotThereIsNotFoundAndABrokenQueryIsRefused() throws Exception {
         assertThat(get("/nothing")).startsWith("HTTP/1.1 404 ");
         assertThat(get("/api/v1/stats/")).startsWith("HTTP/1.1 404 ");
@@ -269,7 +305,7 @@ class AdminApiTest {
     @Test
     void aTakenPortIsOneSentence() {
         assertThatExceptionOfType(IOException.class)
-                .isThrownBy(() -> AdminApi.start(new AdminConfig("127.0.0.1", port), broker))
+                .isThrownBy(() -> AdminApi.start(new AdminConfig("127.0.0.1", port), broker, broker))
                 .withMessageContaining("the admin port " + port + " on 127.0.0.1 can't be had");
     }
 

@@ -28,7 +28,7 @@ class AdminCliTest {
 
     @Test
     void statsIsATableOfTheChannelsWithTraffic() throws Exception {
-        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), new MadeUpBroker())) {
+        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), new MadeUpBroker(), new MadeUpBroker())) {
             Command stats = Command.run("stats", "--admin", api.address());
             assertThat(stats.exitCode()).isZero();
             assertThat(stats.out().lines())
@@ -47,7 +47,7 @@ class AdminCliTest {
     @Tag("OB-7")
     void theSlowestConsumersAreATableWithWhatToDo() throws Exception {
         MadeUpBroker broker = new MadeUpBroker();
-        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker)) {
+        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker, broker)) {
             Command one = Command.run("stats", "--slow", "--admin", api.address());
             assertThat(one.exitCode()).as(one.err()).isZero();
             assertThat(one.out()).doesNotContain("\u001b").endsWith("\n1 slow consumer\n");
@@ -70,8 +70,49 @@ class AdminCliTest {
     }
 
     @Test
+    void killAndRolloutTellTheBrokerAndShowWhatHoldsThen() throws Exception {
+        MadeUpBroker broker = new MadeUpBroker();
+        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker, broker)) {
+            Command one = Command.run("kill", "chat", "--reason", "ä&b=c \u001b[31m", "--admin", api.address());
+            assertThat(one.exitCode()).isZero();
+            assertThat(one.out().lines()).containsExactly("service is on", "off: chat (ä&b=c ?[31m)");
+            Command all = Command.run("kill", "all", "--reason", "r", "--confirm-safety", "--admin", api.address());
+            assertThat(all.out().lines()).containsExactly("service is off, tier 0 too: r");
+            assertThat(Command.run("kill", "all", "--lift", "--admin", api.address())
+                            .out()
+                            .lines())
+                    .containsExactly("service is on");
+            assertThat(Command.run("rollout", "7", "--admin", api.address())
+                            .out()
+                            .lines())
+                    .containsExactly("service is on", "rollout: 7 % of users");
+            assertThat(broker.asked)
+                    .containsExactly("kill chat ä&b=c \u001b[31m false", "kill all r true", "lift all", "rollout 7");
+            Command wrong = Command.run("kill", "nosuch", "--admin", api.address());
+            assertThat(wrong.exitCode()).isEqualTo(ExitCode.FAILED);
+            assertThat(wrong.err()).contains("there is no channel");
+        }
+    }
+
+    @Test
+    void drainShowsHowFarItIsUntilItIsDone() throws Exception {
+        MadeUpBroker broker = new MadeUpBroker();
+        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker, broker)) {
+            Command drain = Command.run(
+                    "drain", "--delay-ms", "70", "--endpoint", "a:1", "--endpoint", "b:2", "--admin", api.address());
+            assertThat(drain.exitCode()).isZero();
+            assertThat(drain.out().lines())
+                    .containsExactly(
+                            "settling   3 connections   3 still owed something",
+                            "flushing   2 connections   1 still owed something",
+                            "drained   0 connections   0 still owed something");
+            assertThat(broker.asked).containsExactly("drain 70 [a:1, b:2]");
+        }
+    }
+
+    @Test
     void jsonIsWhatTheBrokerSaid() throws Exception {
-        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), new MadeUpBroker())) {
+        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), new MadeUpBroker(), new MadeUpBroker())) {
             Command stats = Command.run("stats", "--json", "--admin", api.address());
             assertThat(stats.exitCode()).isZero();
             assertThat(JsonTree.parse(stats.out().getBytes(java.nio.charset.StandardCharsets.UTF_8))
@@ -85,7 +126,7 @@ class AdminCliTest {
     @Test
     void subscriptionsOfAUserAreReplacedAndEachConnectionIsTold() throws Exception {
         MadeUpBroker broker = new MadeUpBroker();
-        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker)) {
+        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker, broker)) {
             Command done = Command.run(
                     "subscriptions",
                     "--admin",
@@ -116,7 +157,7 @@ class AdminCliTest {
 
     @Test
     void aNameFromAStrangerCanNotTalkToTheTerminal() throws Exception {
-        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), new MadeUpBroker())) {
+        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), new MadeUpBroker(), new MadeUpBroker())) {
             Command connections = Command.run("connections", "--admin", api.address());
             assertThat(connections.exitCode()).isZero();
             assertThat(connections.out())
@@ -192,8 +233,11 @@ class AdminCliTest {
                 "redeliver",
                 "alerts --json",
                 "dlq list",
-                "kill --channel chat",
-                "drain",
+                "kill",
+                "kill chat feed",
+                "rollout",
+                "rollout most",
+                "drain --delay-ms soon",
                 "audit verify",
             })
     void aMistakeIsOneSentenceAndExitCodeTwo(String arguments) {

@@ -1,5 +1,6 @@
 package hermod.broker.admin;
 
+import hermod.broker.admission.ServiceState;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.metrics.ConnectionStats;
@@ -13,7 +14,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** What an operator sees of a broker that is not there. */
-final class MadeUpBroker implements OperatorView {
+final class MadeUpBroker implements OperatorView, OperatorControls {
     volatile boolean ready = true;
     volatile boolean defect;
     volatile int slowCount = 1;
@@ -91,6 +92,57 @@ final class MadeUpBroker implements OperatorView {
     @Override
     public List<TopicStats> topics(String org, String topic) {
         return List.of(new TopicStats(org.isEmpty() ? "acme" : org, topic.isEmpty() ? "all:topics" : topic, 17, 5, 2));
+    }
+
+    final java.util.List<String> asked = new java.util.concurrent.CopyOnWriteArrayList<>();
+    private ServiceState service = new ServiceState(null, false, Map.of(), List.of(), 100);
+    private final java.util.Iterator<DrainProgress> drain = List.of(
+                    new DrainProgress(DrainProgress.SETTLING, 3, 3),
+                    new DrainProgress(DrainProgress.FLUSHING, 2, 1),
+                    new DrainProgress(DrainProgress.FLUSHING, 2, 1),
+                    new DrainProgress(DrainProgress.DRAINED, 0, 0))
+            .iterator();
+
+    @Override
+    public ServiceState service() {
+        return service;
+    }
+
+    @Override
+    public ServiceState kill(String what, String reason, boolean isConfirmed) {
+        asked.add("kill " + what + " " + reason + " " + isConfirmed);
+        if (what.equals("nosuch")) {
+            throw new IllegalArgumentException("there is no channel 'nosuch'");
+        }
+        service = what.equals("all")
+                ? new ServiceState(reason, isConfirmed, Map.of(), List.of(), service.rolloutPercent())
+                : new ServiceState(null, false, Map.of(what, reason), List.of(), service.rolloutPercent());
+        return service;
+    }
+
+    @Override
+    public ServiceState lift(String what) {
+        asked.add("lift " + what);
+        service = new ServiceState(null, false, Map.of(), List.of(), service.rolloutPercent());
+        return service;
+    }
+
+    @Override
+    public ServiceState rollout(int percent) {
+        asked.add("rollout " + percent);
+        service = new ServiceState(service.allOff(), false, service.channelsOff(), List.of(), percent);
+        return service;
+    }
+
+    @Override
+    public DrainProgress drain(int delayMs, List<String> endpoints) {
+        asked.add("drain " + delayMs + " " + endpoints);
+        return drain.next();
+    }
+
+    @Override
+    public DrainProgress drainProgress() {
+        return drain.next();
     }
 
     @Override

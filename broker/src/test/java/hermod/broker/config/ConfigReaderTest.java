@@ -263,6 +263,8 @@ class ConfigReaderTest {
                 defaults.admission(),
                 defaults.session(),
                 defaults.filter(),
+                defaults.publish(),
+                defaults.service(),
                 defaults.shard(),
                 defaults.outbox(),
                 defaults.topic(),

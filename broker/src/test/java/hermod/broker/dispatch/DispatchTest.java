@@ -22,6 +22,7 @@ import hermod.broker.topic.Topic;
 import hermod.broker.topic.TopicConfig;
 import hermod.broker.topic.TopicLog;
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Priority;
 import hermod.protocol.TopicName;
 import hermod.protocol.frame.EventFrame;
 import hermod.protocol.frame.FlowFrames;
@@ -68,6 +69,8 @@ class DispatchTest {
 
         long nextOffset;
         boolean isMarked;
+        int underWayEvents;
+        int underWayBytes;
         boolean isWritable = true;
 
         @Nullable
@@ -117,6 +120,18 @@ class DispatchTest {
         @Override
         public PublishedWriter outcomes() {
             return outcomes;
+        }
+
+        @Override
+        public void onUnderWay(int entryBytes) {
+            underWayEvents++;
+            underWayBytes += entryBytes;
+        }
+
+        @Override
+        public void onAnswered(int events, int entryBytes) {
+            underWayEvents -= events;
+            underWayBytes -= entryBytes;
         }
 
         @Override
@@ -318,7 +333,7 @@ class DispatchTest {
         frame.writeZero(payloadBytes);
         Publisher publisher = client.on.publisher();
         publisher.view().wrap(frame, 0, frame.readableBytes());
-        publisher.publish(client, publisher.publication(client.topic));
+        publisher.publish(client, publisher.publication(client.topic, Priority.LOW, null));
     }
 
     /** Time that an event spends between its arrival and its turn. */

@@ -100,12 +100,18 @@ final class MetricsDocument {
                     QUARANTINES_ENDED,
                     CONNECTIONS_PARKED -> "connections";
             case FRAMES_RECEIVED, FRAMES_BAD, ERRORS_SENT, GAPS_SENT -> "frames";
-            case PUBLISHES_BACK_PRESSURED, PUBLISHES_RATE_LIMITED, EVICTED_LOW, EVICTED_NORMAL, EVICTED_HIGH ->
-                "events";
+            case PUBLISHES_BACK_PRESSURED,
+                    PUBLISHES_RATE_LIMITED,
+                    PUBLISHES_USER_RATE_LIMITED,
+                    PUBLISHES_NOT_ENABLED,
+                    EVICTED_LOW,
+                    EVICTED_NORMAL,
+                    EVICTED_HIGH -> "events";
             case RUNS_OVERRUN -> "runs";
             case WINDOW_READS -> "reads";
             case WINDOWS_SHORTENED -> "chunks";
             case SUBSCRIPTIONS_BEHIND -> "subscriptions";
+            case READS_STOPPED -> "stops";
             case RECORDS_DELAYED -> "ring records";
             case SUBSCRIPTIONS_REPLACED -> "REPLACED frames";
             case OUTCOMES_LOST -> "PUBLISHED frames";

@@ -11,6 +11,7 @@ import hermod.broker.outbox.Outbox.Offer;
 import hermod.broker.outbox.RecordingSink.Frame;
 import hermod.broker.shard.ShardClock;
 import hermod.protocol.Priority;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
 import io.netty.buffer.ByteBuf;
@@ -190,6 +191,42 @@ class OutboxTest {
         outbox.flush();
         assertThat(sink.frames).extracting(RecordingSink.Frame::handle).containsExactly(1, 1, 2);
         assertThat(sink.offsets(1)).containsExactly(1L, 2L);
+    }
+
+    @Test
+    void aGapClosedThatIsTakenBackDoesNotBringTheEventsAgainAndIsSaidLater() {
+        CountingOwner owner = new CountingOwner();
+        Outbox one = new Outbox(
+                owner, sink, new RunPool(), metrics.shard(0), clock, new OutboxConfig(LIMIT_BYTES, RESERVE_BYTES, 0));
+        Feed feed = new Feed(one, 1, 0, Priority.NORMAL, 1, 1);
+        Frames topic = topic(1);
+        one.useCredit();
+        one.grant(1);
+        one.fallBehind(feed, 1);
+        one.onPassedBy(feed, 5, Priority.NORMAL);
+        one.announceFill(feed);
+        one.flush();
+        assertThat(owner.asked).hasSize(1);
+        one.grant(5 * FRAME_BYTES - 1);
+        for (int offset = 1; offset <= 5; offset++) {
+            int from = topic.end();
+            int to = topic.append(offset, FRAME_BYTES, 0, 0, Priority.NORMAL);
+            one.offerRead(feed, Priority.NORMAL, topic.memory, from, to, 1, Long.MAX_VALUE);
+        }
+        one.onReadEnd(feed, 6, true);
+        one.flush();
+        assertThat(sink.offsets(1)).containsExactly(1L, 2L, 3L, 4L, 5L);
+        assertThat(one.queuedBytes()).isEqualTo(FrameHeader.LENGTH + FlowFrames.GAP_CLOSED_BODY_BYTES);
+        one.park();
+        assertThat(feed.isLive()).isFalse();
+        assertThat(feed.nextOffset()).isEqualTo(6);
+        one.grant(FRAME_BYTES);
+        one.flush();
+        one.onReadEnd(feed, 6, true);
+        one.flush();
+        assertThat(sink.frames).hasSize(7);
+        assertThat(one.queuedBytes()).isZero();
+        one.close();
     }
 
     @Test

@@ -41,7 +41,7 @@ class SubscribeOrderEndToEndTest {
             });
             flood.start();
             try {
-                RawClient subscriber = broker.client("subscriber");
+                RawClient subscriber = broker.client("subscriber", List.of("pub:*", "sub:*", "limits:service"));
                 for (int round = 0; round < 60; round++) {
                     subscribeAndLetGo(subscriber, round);
                 }

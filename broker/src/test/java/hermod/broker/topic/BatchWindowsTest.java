@@ -57,7 +57,9 @@ class BatchWindowsTest {
                         any.conflateBy(),
                         any.tier(),
                         any.goalP95Ms(),
-                        any.windowMinEvents()));
+                        any.windowMinEvents(),
+                        any.ratePerMinute(),
+                        any.rateBurst()));
     }
 
     private TopicLog topic(String org, Channel channel) {

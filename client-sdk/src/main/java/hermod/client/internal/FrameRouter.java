@@ -11,6 +11,7 @@ import hermod.protocol.ProtocolException;
 import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Close;
 import hermod.protocol.control.wire.Replaced;
+import hermod.protocol.control.wire.Service;
 import hermod.protocol.control.wire.Unsubscribed;
 import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.BatchFrame;
@@ -85,6 +86,7 @@ final class FrameRouter {
                         ControlCodec.decode(hermod.protocol.control.wire.Error.parser(), in, at));
             case SUBSCRIBED, OPENED, REFRESHED, RESUMED -> connection.requests().onAnswer(type, requestId, in, at);
             case REPLACED -> onReplaced(connection, requestId, in, at);
+            case SERVICE -> session.onService(connection, ControlCodec.decode(Service.parser(), in, at));
             case UNSUBSCRIBED -> onUnsubscribed(connection, requestId, in, at);
             case GAP, GAP_CLOSED, PROGRESS -> onWordOfOffsets(connection, type, in, at);
             default -> throw new ProtocolException(CloseCode.BAD_FRAME, "frame was not agreed: type=" + type);

@@ -56,6 +56,7 @@ final class Publications {
     private final Settings settings;
     private final Completions completions;
     private final Runnable wakeUp;
+    private final ServiceNews service;
     private final PublishedFrame outcomes = new PublishedFrame();
 
     private final Queue<Publication> incoming = new ConcurrentLinkedQueue<>();
@@ -76,7 +77,8 @@ final class Publications {
     private long progressNs;
 
     /** @param wakeUp called on the publishing thread; has the loop take what came in. */
-    Publications(Settings settings, Completions completions, Runnable wakeUp) {
+    Publications(Settings settings, Completions completions, ServiceNews service, Runnable wakeUp) {
+        this.service = service;
         this.settings = settings;
         this.completions = completions;
         this.wakeUp = wakeUp;
@@ -88,6 +90,9 @@ final class Publications {
     CompletableFuture<PublishReceipt> publish(String topic, OutgoingEntry entry) {
         checkName(topic);
         HermodException refused = refusalOf(entry);
+        if (refused == null) {
+            refused = service.refusalOf(topic);
+        }
         if (refused != null) {
             return CompletableFuture.failedFuture(refused);
         }

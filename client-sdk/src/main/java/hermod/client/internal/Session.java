@@ -9,6 +9,8 @@ import hermod.client.EventListener;
 import hermod.client.HermodException;
 import hermod.client.PublishReceipt;
 import hermod.client.Replacement;
+import hermod.client.ServiceListener;
+import hermod.client.ServiceStatus;
 import hermod.client.Subscription;
 import hermod.protocol.CloseCode;
 import hermod.protocol.Feature;
@@ -19,6 +21,7 @@ import hermod.protocol.control.wire.Filter;
 import hermod.protocol.control.wire.Hello;
 import hermod.protocol.control.wire.Platform;
 import hermod.protocol.control.wire.Report;
+import hermod.protocol.control.wire.Service;
 import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.FrameType;
 import io.netty.buffer.ByteBuf;
@@ -63,6 +66,7 @@ public final class Session {
     private final ListenerFaults faults = new ListenerFaults();
     private final Credit credit;
     private final DeliveryBudget budget;
+    private final ServiceNews service;
     private final Publications publications;
     private final Topics topics;
     private final FrameRouter router;
@@ -105,7 +109,8 @@ public final class Session {
                 credit,
                 () -> execute(this::onRoom),
                 () -> execute(this::onHandled));
-        publications = new Publications(settings, completions, () -> loop.execute(this::onPublishes));
+        service = new ServiceNews(completions);
+        publications = new Publications(settings, completions, service, () -> loop.execute(this::onPublishes));
         topics = new Topics(
                 publications,
                 completions,
@@ -250,6 +255,18 @@ public final class Session {
 
     public void addStateListener(ConnectionStateListener listener) {
         standing.addListener(listener);
+    }
+
+    public ServiceStatus serviceStatus() {
+        return service.status();
+    }
+
+    public void addServiceListener(ServiceListener listener) {
+        service.addListener(listener);
+    }
+
+    public void removeServiceListener(ServiceListener listener) {
+        service.removeListener(listener);
     }
 
     public void removeStateListener(ConnectionStateListener listener) {
@@ -417,6 +434,11 @@ public final class Session {
         if (budget.isPaused()) {
             from.pauseReading();
         }
+        if (welcome.hasService()) {
+            service.onTold(welcome.getService());
+        } else {
+            service.onNothingOff();
+        }
         publications.onConnected(from, nowNs);
         topics.onConnected(from, askedInHello, welcome, nowNs);
         askedInHello = List.of();
@@ -430,6 +452,15 @@ public final class Session {
 
     private static long shorter(long ownNs, int toldMs) {
         return toldMs <= 0 ? ownNs : Math.min(ownNs, TimeUnit.MILLISECONDS.toNanos(toldMs));
+    }
+
+    /** The broker has switched something off or on. */
+    void onService(Connection from, Service told) {
+        if (from.isOpen()) {
+            service.onTold(told);
+            standing.serviceEnabled(told.getEnabled());
+            topics.onService();
+        }
     }
 
     /** PING and PONG have gone round; see {@link ClockEstimate#add} for the times. */
@@ -468,8 +499,11 @@ public final class Session {
     }
 
     private void onSubscribe(String name, EventListener listener, CompletableFuture<Subscription> result) {
+        HermodException off = service.refusalOf(name);
         if (finalWord != null) {
             completions.fail(result, finalWord);
+        } else if (off != null) {
+            completions.fail(result, off);
         } else {
             topics.subscribe(topics.of(name), listener, result);
         }

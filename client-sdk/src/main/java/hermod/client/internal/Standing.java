@@ -59,6 +59,13 @@ final class Standing {
         reconnectAttempts = 0;
     }
 
+    void serviceEnabled(boolean isEnabled) {
+        if (welcome.getServiceEnabled() != isEnabled) {
+            welcome = welcome.toBuilder().setServiceEnabled(isEnabled).build();
+            refresh();
+        }
+    }
+
     void reconnectAttempts(int count) {
         reconnectAttempts = count;
     }

@@ -79,6 +79,10 @@ final class Topics {
     private final IntObjectMap<Topic> byHandle = new IntObjectHashMap<>();
     private final Set<Topic> marked = new LinkedHashSet<>();
     private final Set<Topic> askingLater = new LinkedHashSet<>();
+
+    /** Subscriptions of before whose channel is switched off: asked for again when the broker tells of a change, and not before. */
+    private final Set<Topic> refusedForNow = new LinkedHashSet<>();
+
     private @Nullable Connection connection;
 
     /** Of the connection before this one; empty where that had none to give. */
@@ -339,6 +343,7 @@ final class Topics {
         byHandle.clear();
         marked.clear();
         askingLater.clear();
+        refusedForNow.clear();
         for (int i = unanswered.size() - 1; i >= 0; i--) {
             Publication publication = unanswered.get(i);
             if (publication.topic != null) {
@@ -382,6 +387,15 @@ final class Topics {
             }
             return isDue;
         });
+    }
+
+    /** Something is on again: what was refused is asked for again. What is held goes on by itself, and the broker tells what is missing. */
+    void onService() {
+        for (Topic topic : refusedForNow) {
+            topic.isAskingLater = false;
+            mark(topic);
+        }
+        refusedForNow.clear();
     }
 
     void mark(Topic topic) {
@@ -530,11 +544,16 @@ final class Topics {
 
             @Override
             public void onFailure(HermodException why) {
-                // The token is of no use to this broker: what was missed will be told by SUBSCRIBE.
+                boolean isForNow = why.is(ErrorCode.RATE_LIMITED) || why.is(ErrorCode.BACK_PRESSURED);
                 for (Topic topic : asked) {
                     topic.isAsking = false;
-                    topic.isResumeRefused = true;
-                    mark(topic);
+                    if (isForNow) {
+                        askLater(topic, why, System.nanoTime());
+                    } else {
+                        // The token is of no use to this broker: what was missed will be told by SUBSCRIBE.
+                        topic.isResumeRefused = true;
+                        mark(topic);
+                    }
                 }
             }
         });
@@ -724,10 +743,11 @@ final class Topics {
         }
         topic.waiters.clear();
         if (topic.isSubscriptionWanted() && why.isRetryable()) {
-            long waitMs = Math.max(ASK_AGAIN_MS_MIN, why.retryAfter().toMillis());
-            topic.askAgainAtNs = nowNs + TimeUnit.MILLISECONDS.toNanos(waitMs);
+            askLater(topic, why, nowNs);
+        } else if (topic.isSubscriptionWanted() && why.is(ErrorCode.NOT_ENABLED)) {
             topic.isAskingLater = true;
-            askingLater.add(topic);
+            refusedForNow.add(topic);
+            failWaiting(topic, why);
         } else if (topic.isSubscriptionWanted()) {
             topic.mailbox.tellTheEnd(listener -> listener.onEnded(topic.name, why));
             topic.holds.clear();
@@ -736,6 +756,13 @@ final class Topics {
         releaseLeavers(topic);
         mark(topic);
         forgetIfIdle(topic);
+    }
+
+    private void askLater(Topic topic, HermodException why, long nowNs) {
+        long waitMs = Math.max(ASK_AGAIN_MS_MIN, why.retryAfter().toMillis());
+        topic.askAgainAtNs = nowNs + TimeUnit.MILLISECONDS.toNanos(waitMs);
+        topic.isAskingLater = true;
+        askingLater.add(topic);
     }
 
     private void failWaiting(Topic topic, HermodException why) {

@@ -27,9 +27,15 @@ public final class ControlCodec {
      * @return a new buffer, given to the caller.
      */
     public static ByteBuf encode(ByteBufAllocator allocator, FrameType type, int requestId, MessageLite message) {
+        return encode(allocator, type, 0, requestId, message);
+    }
+
+    /** @param flags of {@link FrameHeader}. */
+    public static ByteBuf encode(
+            ByteBufAllocator allocator, FrameType type, int flags, int requestId, MessageLite message) {
         int bodyBytes = message.getSerializedSize();
         ByteBuf out = allocator.buffer(FrameHeader.LENGTH + bodyBytes);
-        FrameHeader.write(out, type, 0, 0, requestId, bodyBytes);
+        FrameHeader.write(out, type, flags, 0, requestId, bodyBytes);
         try {
             CodedOutputStream body = CodedOutputStream.newInstance(out.nioBuffer(FrameHeader.LENGTH, bodyBytes));
             message.writeTo(body);

@@ -31,7 +31,8 @@ public enum FrameType {
     CREDIT(0x26, Way.TO_BROKER),
     ACK(0x27, Way.TO_BROKER),
     BATCH(0x28, Way.TO_CLIENT),
-    REPORT(0x30, Way.TO_BROKER);
+    REPORT(0x30, Way.TO_BROKER),
+    SERVICE(0x31, Way.TO_CLIENT);
 
     /** Who may send a frame. */
     public enum Way {

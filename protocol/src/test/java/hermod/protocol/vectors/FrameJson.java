@@ -18,6 +18,7 @@ import hermod.protocol.control.wire.Replaced;
 import hermod.protocol.control.wire.Report;
 import hermod.protocol.control.wire.Resume;
 import hermod.protocol.control.wire.Resumed;
+import hermod.protocol.control.wire.Service;
 import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.Subscribed;
 import hermod.protocol.control.wire.Unsubscribe;
@@ -60,6 +61,7 @@ final class FrameJson {
             Map.entry(FrameType.REFRESHED, Refreshed.getDefaultInstance()),
             Map.entry(FrameType.CLOSE, Close.getDefaultInstance()),
             Map.entry(FrameType.ERROR, Error.getDefaultInstance()),
+            Map.entry(FrameType.SERVICE, Service.getDefaultInstance()),
             Map.entry(FrameType.SUBSCRIBE, Subscribe.getDefaultInstance()),
             Map.entry(FrameType.SUBSCRIBED, Subscribed.getDefaultInstance()),
             Map.entry(FrameType.UNSUBSCRIBE, Unsubscribe.getDefaultInstance()),
