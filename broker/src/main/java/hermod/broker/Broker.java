@@ -20,6 +20,7 @@ import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelInfo;
 import hermod.broker.metrics.ConnectionStats;
 import hermod.broker.metrics.Metrics;
+import hermod.broker.metrics.SlowConnections;
 import hermod.broker.metrics.TopicStats;
 import hermod.broker.session.CommandRouter;
 import hermod.broker.session.Commands;
@@ -44,7 +45,9 @@ import java.net.InetSocketAddress;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -68,6 +71,11 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
 
     private static final Logger LOG = LoggerFactory.getLogger(Broker.class);
     private static final int LISTED_COUNT_MAX = 10_000;
+
+    /** Sessions a shard looks at in one go for the slow ones: events pass in between. */
+    private static final int LOOKED_AT_ONCE = 500;
+
+    private static final Sessions.SlowPart NOBODY = new Sessions.SlowPart(List.of(), -1);
 
     private final BrokerConfig config;
     private final Channels channels;
@@ -267,6 +275,27 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
             }
         }
         return all;
+    }
+
+    @Override
+    public SlowConnections slowest() {
+        SlowConnections slowest = new SlowConnections();
+        Set<String> seen = new HashSet<>();
+        for (int i = 0; i < sessions.size(); i++) {
+            Sessions onShard = sessions.get(i);
+            int from = 0;
+            while (from >= 0) {
+                int begin = from;
+                Sessions.SlowPart part = ask(dispatches.get(i), on -> onShard.slow(begin, LOOKED_AT_ONCE), NOBODY);
+                for (SessionView view : part.views()) {
+                    if (seen.add(view.id())) {
+                        slowest.add(statsOf(view, i));
+                    }
+                }
+                from = part.next();
+            }
+        }
+        return slowest;
     }
 
     private static ConnectionStats statsOf(SessionView view, int shard) {

@@ -15,9 +15,9 @@ import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.Subscribed;
 import hermod.protocol.control.wire.TopicResult;
 import hermod.protocol.control.wire.Welcome;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import io.netty.buffer.ByteBuf;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
@@ -213,8 +213,8 @@ class FilterEndToEndTest {
                 } else {
                     assertThat(FrameHeader.type(frame, 0)).isEqualTo(FrameType.PROGRESS.code());
                     assertThat(FrameHeader.handle(frame, 0)).isEqualTo(subscribed);
-                    assertThat(LaterFrames.first(frame, 0)).isGreaterThan(told);
-                    told = LaterFrames.first(frame, 0);
+                    assertThat(FlowFrames.first(frame, 0)).isGreaterThan(told);
+                    told = FlowFrames.first(frame, 0);
                 }
             }
             assertThat(seen).isEqualTo(1);

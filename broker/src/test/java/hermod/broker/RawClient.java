@@ -13,9 +13,9 @@ import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.EventFrame;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import hermod.protocol.frame.PublishFrame;
 import hermod.protocol.frame.PublishedFrame;
 import io.netty.buffer.ByteBuf;
@@ -63,7 +63,7 @@ public final class RawClient implements AutoCloseable {
     /** Grants bytes of LOW to HIGH. */
     public void grant(long bytes) throws IOException {
         ByteBuf out = Unpooled.buffer();
-        LaterFrames.writeOneNumber(out, FrameType.CREDIT, 0, bytes);
+        FlowFrames.writeOneNumber(out, FrameType.CREDIT, 0, bytes);
         send(out);
     }
 

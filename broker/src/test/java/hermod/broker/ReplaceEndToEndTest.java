@@ -13,9 +13,9 @@ import hermod.protocol.control.wire.RemovedTopic;
 import hermod.protocol.control.wire.Replace;
 import hermod.protocol.control.wire.Replaced;
 import hermod.protocol.control.wire.TopicResult;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import io.netty.buffer.ByteBuf;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -517,7 +517,7 @@ class ReplaceEndToEndTest {
     private static void onFrame(ByteBuf frame, Map<Integer, Stream> streams, Map<Integer, Long> progress) {
         int handle = FrameHeader.handle(frame, 0);
         if (FrameHeader.type(frame, 0) == FrameType.PROGRESS.code()) {
-            progress.merge(handle, LaterFrames.first(frame, 0), Math::max);
+            progress.merge(handle, FlowFrames.first(frame, 0), Math::max);
             return;
         }
         assertThat(FrameHeader.type(frame, 0)).isEqualTo(FrameType.EVENT.code());

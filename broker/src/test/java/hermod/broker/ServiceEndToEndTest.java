@@ -19,9 +19,9 @@ import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.TopicResult;
 import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.EventFrame;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import hermod.protocol.frame.PublishedFrame;
 import io.netty.buffer.ByteBuf;
 import java.util.ArrayList;
@@ -138,9 +138,9 @@ class ServiceEndToEndTest {
             if (!isGap) {
                 assertThat(FrameHeader.type(frame, 0)).isEqualTo(FrameType.EVENT.code());
             }
-            assertThat(isGap ? LaterFrames.first(frame, 0) : EventFrame.offset(frame, 0))
+            assertThat(isGap ? FlowFrames.first(frame, 0) : EventFrame.offset(frame, 0))
                     .isEqualTo(seen + 1);
-            seen = isGap ? LaterFrames.last(frame, 0) : seen + 1;
+            seen = isGap ? FlowFrames.last(frame, 0) : seen + 1;
         }
         return seen - behind;
     }
@@ -215,9 +215,9 @@ class ServiceEndToEndTest {
             notice(untold);
             notice(untold);
             ByteBuf gap = told.read(FrameType.GAP);
-            assertThat(LaterFrames.first(gap, 0)).isEqualTo(1);
+            assertThat(FlowFrames.first(gap, 0)).isEqualTo(1);
             backEnd.publish(handle, 101, "after");
-            long seen = LaterFrames.last(gap, 0);
+            long seen = FlowFrames.last(gap, 0);
             assertThat(seen + told(told, seen, 101)).isEqualTo(101);
             assertThat(untold.readClose()).isEqualTo(CloseCode.SLOW_CONSUMER.code());
         }

@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import hermod.protocol.Feature;
 import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.EventFrame;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import io.netty.buffer.ByteBuf;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -127,13 +127,13 @@ public final class SlowReader {
             track.seen = next;
             return;
         }
-        long from = LaterFrames.first(frame, 0);
-        long to = LaterFrames.last(frame, 0);
+        long from = FlowFrames.first(frame, 0);
+        long to = FlowFrames.last(frame, 0);
         if (type == FrameType.GAP) {
             assertThat(from).as("begin of a gap behind %s", track.seen).isEqualTo(track.seen + 1);
-            boolean isFillComing = LaterFrames.isFillComing(frame, 0);
+            boolean isFillComing = FlowFrames.isFillComing(frame, 0);
             track.notices.add(
-                    "GAP " + from + "-" + to + " " + LaterFrames.gapReason(frame, 0) + (isFillComing ? " FILL" : ""));
+                    "GAP " + from + "-" + to + " " + FlowFrames.gapReason(frame, 0) + (isFillComing ? " FILL" : ""));
             if (!isFillComing) {
                 for (long one = from; one <= to; one++) {
                     track.missing.add(one);

@@ -30,10 +30,10 @@ import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.ClockFrames;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameCutter;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import hermod.protocol.frame.PublishFrame;
 import hermod.protocol.frame.PublishedWriter;
 import io.netty.buffer.ByteBuf;
@@ -194,9 +194,9 @@ final class FakeBroker implements AutoCloseable {
                 return true;
             }
             if (type == FrameType.CREDIT) {
-                assertThat(FrameHeader.bodyBytes(in, at)).isEqualTo(LaterFrames.ONE_NUMBER_BODY_BYTES);
+                assertThat(FrameHeader.bodyBytes(in, at)).isEqualTo(FlowFrames.ONE_NUMBER_BODY_BYTES);
                 creditFrames.incrementAndGet();
-                credit.addAndGet(LaterFrames.first(in, at));
+                credit.addAndGet(FlowFrames.first(in, at));
                 return true;
             }
             byte[] copy = new byte[frameBytes];
@@ -452,19 +452,19 @@ final class FakeBroker implements AutoCloseable {
 
         void gap(int handle, long from, long to, int reason, boolean isFillComing) {
             ByteBuf out = Unpooled.buffer();
-            LaterFrames.writeGap(out, handle, from, to, reason, isFillComing);
+            FlowFrames.writeGap(out, handle, from, to, reason, isFillComing);
             send(out);
         }
 
         void gapClosed(int handle, long from, long to) {
             ByteBuf out = Unpooled.buffer();
-            LaterFrames.writeGapClosed(out, handle, from, to);
+            FlowFrames.writeGapClosed(out, handle, from, to);
             send(out);
         }
 
         void progress(int handle, long offset) {
             ByteBuf out = Unpooled.buffer();
-            LaterFrames.writeOneNumber(out, FrameType.PROGRESS, handle, offset);
+            FlowFrames.writeOneNumber(out, FrameType.PROGRESS, handle, offset);
             send(out);
         }
 

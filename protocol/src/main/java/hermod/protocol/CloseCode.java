@@ -7,7 +7,7 @@ package hermod.protocol;
  */
 public enum CloseCode {
     GOING_AWAY(3000, "The broker is stopping."),
-    SLOW_CONSUMER(3001, "The client does not take its events as fast as they come, and its outbox is full."),
+    SLOW_CONSUMER(3001, "The client took too little for too long, or missed events and could not be told."),
     SILENT(3002, "Nothing was received for the silence timeout."),
     OVERLOADED(3003, "The broker can't take more connections now."),
     INTERNAL(3004, "The broker failed; the defect is in its log."),
@@ -15,7 +15,7 @@ public enum CloseCode {
     HANDSHAKE_TIMEOUT(3006, "HELLO was not complete in time."),
     LAGGED(
             3007,
-            "Events of a subscribed topic were overrun inside the broker before this connection could be sent them."),
+            "Events of a subscribed topic were overrun inside the broker. Brokers of this version do not send it."),
 
     TOKEN_EXPIRED(3400, "The token has run out."),
 

@@ -10,9 +10,9 @@ import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.Unsubscribe;
 import hermod.protocol.frame.ClockFrames;
 import hermod.protocol.frame.EventFields;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import hermod.protocol.frame.PublishFrame;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
@@ -135,7 +135,7 @@ public final class FrameFuzzer {
             case 5 -> {
                 ByteBuf out = allocator.heapBuffer();
                 FrameType[] later = {FrameType.PROGRESS, FrameType.CREDIT, FrameType.ACK};
-                LaterFrames.writeOneNumber(out, later[random.nextInt(later.length)], handle, random.nextLong());
+                FlowFrames.writeOneNumber(out, later[random.nextInt(later.length)], handle, random.nextLong());
                 yield out;
             }
             case 6 -> many(handle, requestId);

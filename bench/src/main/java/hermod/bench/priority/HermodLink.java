@@ -15,9 +15,9 @@ import hermod.protocol.control.wire.TopicResult;
 import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFrame;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import hermod.protocol.frame.PublishFrame;
 import hermod.protocol.frame.PublishedFrame;
 import io.netty.buffer.ByteBuf;
@@ -162,9 +162,9 @@ final class HermodLink extends Link {
         } else if (type == FrameType.PUBLISHED.code()) {
             onPublished(published.wrap(in, at), events);
         } else if (type == FrameType.GAP.code()) {
-            events.shed(laneOf(FrameHeader.handle(in, at)), LaterFrames.last(in, at) - LaterFrames.first(in, at) + 1);
+            events.shed(laneOf(FrameHeader.handle(in, at)), FlowFrames.last(in, at) - FlowFrames.first(in, at) + 1);
         } else if (type == FrameType.GAP_CLOSED.code()) {
-            events.shed(laneOf(FrameHeader.handle(in, at)), LaterFrames.first(in, at) - LaterFrames.last(in, at) - 1);
+            events.shed(laneOf(FrameHeader.handle(in, at)), FlowFrames.first(in, at) - FlowFrames.last(in, at) - 1);
         } else if (type == FrameType.WELCOME.code()) {
             onWelcome(ControlCodec.decode(Welcome.parser(), in, at));
         } else if (type == FrameType.OPENED.code()) {
@@ -249,7 +249,7 @@ final class HermodLink extends Link {
 
     private void grant(long bytes) throws IOException {
         small.clear();
-        LaterFrames.writeOneNumber(small, FrameType.CREDIT, 0, bytes);
+        FlowFrames.writeOneNumber(small, FrameType.CREDIT, 0, bytes);
         write(small);
     }
 

@@ -40,9 +40,9 @@ import picocli.CommandLine.Option;
         footerHeading = "%n",
         footer = {
             "Brokers take turns round by round; latencies are medians over the rounds. The brokers are started by the bench with their own defaults.",
-            "With --load instead: all four lanes to one reader at 50, 90, 110 and 200 % of the capacity that is measured first.",
+            "With --load instead: all four lanes to one reader at 50, 90, 110 and 200 %% of the capacity that is measured first.",
             "Exit codes: 0 ok; 1 Hermod lost or shed URGENT, lost another event without a word, closed the reader's connection, or gave LOW less than",
-            "5 % in a second (the latency goal is told, not enforced); 2 usage; 3 no broker."
+            "5 %% in a second (the latency goal is told, not enforced); 2 usage; 3 no broker."
         })
 public final class PriorityCommand implements Callable<Integer> {
     private static final String STDOUT = "-";

@@ -15,10 +15,10 @@ import hermod.protocol.control.wire.TopicResult;
 import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.ClockFrames;
 import hermod.protocol.frame.EventFrame;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameCutter;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
@@ -252,7 +252,7 @@ final class ChurnReader implements AutoCloseable {
             case REPLACED ->
                 replaced(FrameHeader.requestId(frame, at), ControlCodec.decode(Replaced.parser(), frame, at));
             case PROGRESS -> progressCount++;
-            case GAP -> gap(FrameHeader.handle(frame, at), LaterFrames.first(frame, at), LaterFrames.last(frame, at));
+            case GAP -> gap(FrameHeader.handle(frame, at), FlowFrames.first(frame, at), FlowFrames.last(frame, at));
             case WELCOME -> welcome(ControlCodec.decode(Welcome.parser(), frame, at));
             case PING -> {
                 long sentUs = ClockFrames.pingSentUs(frame, at);
@@ -281,7 +281,7 @@ final class ChurnReader implements AutoCloseable {
         }
         isWelcome = true;
         if (Feature.CREDIT.isIn(welcome.getFeatures())) {
-            LaterFrames.writeOneNumber(out, FrameType.CREDIT, 0, 1L << 60);
+            FlowFrames.writeOneNumber(out, FrameType.CREDIT, 0, 1L << 60);
             flush();
         }
     }

@@ -19,8 +19,8 @@ import hermod.protocol.control.wire.FilteredTopic;
 import hermod.protocol.control.wire.Replace;
 import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.Unsubscribe;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
@@ -330,7 +330,7 @@ final class Script {
         }
         reader.socket.note(Note.of(Kind.CREDIT, 0, bytes, 0));
         ByteBuf frame = Unpooled.buffer();
-        LaterFrames.writeOneNumber(frame, FrameType.CREDIT, 0, bytes);
+        FlowFrames.writeOneNumber(frame, FrameType.CREDIT, 0, bytes);
         reader.connection.receive(frame);
     }
 

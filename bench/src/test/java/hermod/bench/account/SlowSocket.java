@@ -15,9 +15,9 @@ import hermod.protocol.control.wire.Unsubscribed;
 import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFrame;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import io.netty.buffer.ByteBuf;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -159,10 +159,10 @@ final class SlowSocket implements FrameSink {
                         FrameHeader.frameBytes(in, at),
                         0));
             }
-            case GAP -> note(Note.of(Kind.GAP, handle, LaterFrames.first(in, at), LaterFrames.last(in, at)));
+            case GAP -> note(Note.of(Kind.GAP, handle, FlowFrames.first(in, at), FlowFrames.last(in, at)));
             case GAP_CLOSED ->
-                note(Note.of(Kind.GAP_CLOSED, handle, LaterFrames.first(in, at), LaterFrames.last(in, at)));
-            case PROGRESS -> note(Note.of(Kind.PROGRESS, handle, LaterFrames.first(in, at), 0));
+                note(Note.of(Kind.GAP_CLOSED, handle, FlowFrames.first(in, at), FlowFrames.last(in, at)));
+            case PROGRESS -> note(Note.of(Kind.PROGRESS, handle, FlowFrames.first(in, at), 0));
             case SUBSCRIBED -> {
                 Map<String, Integer> asked = answered(in, at);
                 for (TopicResult result :

@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import hermod.protocol.Priority;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.io.IOException;
@@ -118,7 +118,7 @@ class LinkTest {
     @Test
     void aFrameForAHandleThatWasNeverGivenEndsAHermodLink() throws IOException {
         ByteBuf gap = Unpooled.buffer();
-        LaterFrames.writeGap(gap, 4711, 1, 2, 1);
+        FlowFrames.writeGap(gap, 4711, 1, 2, 1);
         byte[] bytes = new byte[gap.readableBytes()];
         gap.readBytes(bytes);
         try (Link link = new HermodLink(address(), 0, topics, true, "", "d", 1_000)) {

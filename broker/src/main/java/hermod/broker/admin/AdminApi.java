@@ -31,6 +31,7 @@ import org.slf4j.LoggerFactory;
  *  /ready                         200 while clients are served, otherwise 503
  *  /metrics                       Prometheus text
  *  /api/v1/stats?channel=&topic=  JSON; topic=NAME or topic=* adds topicStats
+ *  /api/v1/stats?slow=true        JSON; only the slowest consumers, worst first, with the cause
  *  /api/v1/connections            JSON
  *  /api/v1/service                JSON: what is switched off
  *  /api/v1/drain                  JSON: how far a stop has come
@@ -271,6 +272,9 @@ public final class AdminApi implements AutoCloseable {
         Map<String, String> parameters = parameters(query);
         if (parameters == null) {
             return error(400, "The query is malformed.");
+        }
+        if (parameters.getOrDefault("slow", "").equals("true")) {
+            return new Answer(200, JSON, StatsJson.slow(view.slowest()));
         }
         String topic = parameters.getOrDefault("topic", "");
         List<TopicStats> topics = null;

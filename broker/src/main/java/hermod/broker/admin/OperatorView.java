@@ -2,6 +2,7 @@ package hermod.broker.admin;
 
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ConnectionStats;
+import hermod.broker.metrics.SlowConnections;
 import hermod.broker.metrics.TopicStats;
 import java.util.List;
 
@@ -11,6 +12,9 @@ public interface OperatorView {
 
     /** Open connections, perhaps only the first ones. */
     List<ConnectionStats> connections();
+
+    /** The slowest consumers among all open connections. */
+    SlowConnections slowest();
 
     /**
      * Topics that are alive.

@@ -43,7 +43,7 @@ final class StatsCommand implements Callable<Integer> {
                     "1h, 6h, 24h, 3d or all (default: ${DEFAULT-VALUE}). This version keeps only all: since the start.")
     private String window = "";
 
-    @Option(names = "--slow", description = "The slowest consumers. Not in this version yet.")
+    @Option(names = "--slow", description = "The slowest consumers, worst first, each with the cause and what to do.")
     private boolean slow;
 
     @Spec
@@ -52,21 +52,11 @@ final class StatsCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
-        refuseWhatIsNotKeptYet();
+        refuseWhatDoesNotGo();
         AdminClient client = admin.client();
         PrintWriter out = spec.commandLine().getOut();
         while (true) {
-            byte[] answer = client.get(
-                    "/api/v1/stats?channel=" + escaped(channel) + (topic.isEmpty() ? "" : "&topic=" + escaped(topic)));
-            JsonTree stats = json && channel.isEmpty() ? null : JsonTree.parse(answer);
-            if (stats != null
-                    && !channel.isEmpty()
-                    && stats.children("channels").isEmpty()) {
-                throw new CliException(ExitCode.FAILED, "The broker has no channel '" + channel + "'.");
-            }
-            String shown = json || stats == null
-                    ? new String(answer, StandardCharsets.UTF_8) + "\n"
-                    : StatsTable.stats(stats, channel);
+            String shown = slow ? slowest(client) : stats(client);
             out.print(watch && !json && System.console() != null ? CLEAR_SCREEN + shown : shown);
             out.flush();
             if (!watch || out.checkError()) {
@@ -76,7 +66,24 @@ final class StatsCommand implements Callable<Integer> {
         }
     }
 
-    private void refuseWhatIsNotKeptYet() {
+    private String stats(AdminClient client) {
+        byte[] answer = client.get(
+                "/api/v1/stats?channel=" + escaped(channel) + (topic.isEmpty() ? "" : "&topic=" + escaped(topic)));
+        JsonTree stats = json && channel.isEmpty() ? null : JsonTree.parse(answer);
+        if (stats != null && !channel.isEmpty() && stats.children("channels").isEmpty()) {
+            throw new CliException(ExitCode.FAILED, "The broker has no channel '" + channel + "'.");
+        }
+        return json || stats == null
+                ? new String(answer, StandardCharsets.UTF_8) + "\n"
+                : StatsTable.stats(stats, channel);
+    }
+
+    private String slowest(AdminClient client) {
+        byte[] answer = client.get("/api/v1/stats?slow=true");
+        return json ? new String(answer, StandardCharsets.UTF_8) + "\n" : StatsTable.slow(JsonTree.parse(answer));
+    }
+
+    private void refuseWhatDoesNotGo() {
         if (!WINDOWS.contains(window)) {
             throw new CliException(ExitCode.USAGE, "--window must be one of " + String.join(", ", WINDOWS) + ".");
         }
@@ -86,8 +93,8 @@ final class StatsCommand implements Callable<Integer> {
                     "--window " + window
                             + ": this version does not keep windows yet, only figures since the start (--window all).");
         }
-        if (slow) {
-            throw new CliException(ExitCode.USAGE, "--slow: this version does not keep the slowest consumers yet.");
+        if (slow && !(channel.isEmpty() && topic.isEmpty())) {
+            throw new CliException(ExitCode.USAGE, "--slow is about connections; leave out --channel and --topic.");
         }
     }
 

@@ -5,6 +5,7 @@ import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.metrics.ConnectionStats;
 import hermod.broker.metrics.LatencySummary;
+import hermod.broker.metrics.SlowConnections;
 import hermod.broker.metrics.SlowStats;
 import hermod.broker.metrics.TopicStats;
 import java.io.ByteArrayOutputStream;
@@ -68,6 +69,19 @@ final class StatsJson {
             out.writeNumberProperty("total", total);
             out.writeName("connections").writeStartArray();
             connections.forEach(connection -> connection(out, connection));
+            out.writeEndArray();
+            out.writeEndObject();
+        }
+        return bytes.toByteArray();
+    }
+
+    static byte[] slow(SlowConnections slowest) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (JsonGenerator out = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
+            out.writeStartObject();
+            out.writeNumberProperty("total", slowest.total());
+            out.writeName("slow").writeStartArray();
+            slowest.worst().forEach(connection -> connection(out, connection));
             out.writeEndArray();
             out.writeEndObject();
         }

@@ -87,6 +87,75 @@ final class StatsTable {
         return page.append('\n').toString();
     }
 
+    /** The slowest consumers, in the order the broker gave. */
+    static String slow(JsonTree answer) {
+        List<JsonTree> rows = answer.children("slow");
+        if (rows.isEmpty()) {
+            return "No consumer is slow: every connection takes what it is owed.\n";
+        }
+        StringBuilder page = new StringBuilder();
+        page.append(table(
+                List.of(
+                        left("user"),
+                        left("device"),
+                        left("connection"),
+                        left("rung"),
+                        right("since"),
+                        left("cause"),
+                        right("behind"),
+                        right("shed"),
+                        right("gaps"),
+                        right("owed B"),
+                        right("low"),
+                        right("normal"),
+                        right("high"),
+                        right("urgent"),
+                        right("credit B"),
+                        left("what to do")),
+                rows.stream().map(StatsTable::slowRow).toList()));
+        long total = Math.max(answer.number("total"), rows.size());
+        page.append(count(total, "slow consumer"));
+        if (rows.size() < total) {
+            page.append(", the worst ").append(rows.size()).append(" shown");
+        }
+        return page.append('\n').toString();
+    }
+
+    private static String[] slowRow(JsonTree one) {
+        JsonTree lanes = one.child("laneBytes");
+        String cause = one.text("cause");
+        return new String[] {
+            shown(one.text("user")),
+            shown(one.text("device")),
+            shown(one.text("id")),
+            shown(one.text("rung")),
+            duration(one.number("rungSinceUs") / 1_000_000),
+            shown(cause),
+            grouped(one.number("behind")),
+            grouped(one.number("shed")),
+            grouped(one.number("gaps")),
+            grouped(one.number("outboxBytes")),
+            grouped(lanes.number("low")),
+            grouped(lanes.number("normal")),
+            grouped(lanes.number("high")),
+            grouped(lanes.number("urgent")),
+            one.keys().contains("creditBytes") ? grouped(one.number("creditBytes")) : "-",
+            remedy(cause)
+        };
+    }
+
+    /** What an operator does about a cause; OPERATIONS.md says it at length. */
+    private static String remedy(String cause) {
+        return switch (cause) {
+            case "socket" -> "check its network, and that the client reads";
+            case "credit" -> "look for a blocked handler in the client";
+            case "handler" -> "make its handlers faster, or send it less";
+            case "catching-up" -> "wait: it reads what it missed";
+            case "none" -> "wait: it is on its way back";
+            default -> "-";
+        };
+    }
+
     private static void counters(StringBuilder page, JsonTree counters) {
         StringBuilder line = new StringBuilder();
         for (String name : counters.keys()) {

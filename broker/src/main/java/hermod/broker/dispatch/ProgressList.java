@@ -7,9 +7,9 @@ import hermod.broker.outbox.Outbox;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
 import hermod.broker.shard.ShardClock;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import java.util.ArrayList;
@@ -74,8 +74,8 @@ final class ProgressList {
         if (offset <= filter.knownOffset() || filter.isStarting()) {
             return !filter.isStarting();
         }
-        ByteBuf frame = allocator.buffer(FrameHeader.LENGTH + LaterFrames.ONE_NUMBER_BODY_BYTES);
-        LaterFrames.writeOneNumber(frame, FrameType.PROGRESS, feed.handle(), offset);
+        ByteBuf frame = allocator.buffer(FrameHeader.LENGTH + FlowFrames.ONE_NUMBER_BODY_BYTES);
+        FlowFrames.writeOneNumber(frame, FrameType.PROGRESS, feed.handle(), offset);
         if (feed.outbox().offerAnswer(frame) == Outbox.Offer.FULL) {
             return false;
         }

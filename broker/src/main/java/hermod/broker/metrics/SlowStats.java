@@ -27,4 +27,9 @@ public record SlowStats(
 
     /** Of a connection that is as it should be. */
     public static final SlowStats NONE = new SlowStats("healthy", "none", 0, 0, 0, 0, 0, 0, 0, 0, Long.MAX_VALUE);
+
+    /** Whether it is not healthy, or waits for something. */
+    public boolean isSlow() {
+        return !rung.equals(NONE.rung) || !cause.equals(NONE.cause);
+    }
 }

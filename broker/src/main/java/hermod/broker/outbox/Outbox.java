@@ -7,9 +7,9 @@ import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.ShardClock;
 import hermod.protocol.Priority;
 import hermod.protocol.frame.EventFrame;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.util.ArrayDeque;
@@ -608,8 +608,8 @@ public final class Outbox {
         }
         feed.advanceTo(next);
         if (feed.healEnd > 0 && next >= feed.healEnd) {
-            ByteBuf frame = Unpooled.buffer(FrameHeader.LENGTH + LaterFrames.GAP_CLOSED_BODY_BYTES);
-            LaterFrames.writeGapClosed(frame, feed.handle(), feed.healFrom, feed.healEnd - 1);
+            ByteBuf frame = Unpooled.buffer(FrameHeader.LENGTH + FlowFrames.GAP_CLOSED_BODY_BYTES);
+            FlowFrames.writeGapClosed(frame, feed.handle(), feed.healFrom, feed.healEnd - 1);
             announce(feed, frame);
             feed.healEnd = 0;
         }
@@ -670,8 +670,8 @@ public final class Outbox {
         }
         feed.healFrom = feed.nextOffset;
         feed.healEnd = feed.knownEnd;
-        ByteBuf frame = Unpooled.buffer(FrameHeader.LENGTH + LaterFrames.GAP_BODY_BYTES);
-        LaterFrames.writeGap(frame, feed.handle(), feed.healFrom, feed.healEnd - 1, GapReason.OVERRUN.code(), true);
+        ByteBuf frame = Unpooled.buffer(FrameHeader.LENGTH + FlowFrames.GAP_BODY_BYTES);
+        FlowFrames.writeGap(frame, feed.handle(), feed.healFrom, feed.healEnd - 1, GapReason.OVERRUN.code(), true);
         metrics.add(Counter.GAPS_SENT, 1);
         gapCount++;
         announce(feed, frame);
@@ -698,12 +698,12 @@ public final class Outbox {
      */
     void announceGap(Feed feed, long from, long to, GapReason reason) {
         QueuedRun last = feed.last;
-        if (last != null && isGap(last, reason) && LaterFrames.last(last.memory, last.from) == from - 1) {
+        if (last != null && isGap(last, reason) && FlowFrames.last(last.memory, last.from) == from - 1) {
             last.memory.setLongLE(last.from + EventFrame.OFFSET_AT + Long.BYTES, to);
             return;
         }
-        ByteBuf frame = Unpooled.buffer(FrameHeader.LENGTH + LaterFrames.GAP_BODY_BYTES);
-        LaterFrames.writeGap(frame, feed.handle(), from, to, reason.code());
+        ByteBuf frame = Unpooled.buffer(FrameHeader.LENGTH + FlowFrames.GAP_BODY_BYTES);
+        FlowFrames.writeGap(frame, feed.handle(), from, to, reason.code());
         metrics.add(Counter.GAPS_SENT, 1);
         gapCount++;
         announce(feed, frame);
@@ -712,8 +712,8 @@ public final class Outbox {
     private static boolean isGap(QueuedRun run, GapReason reason) {
         return run.count == 0
                 && FrameHeader.type(run.memory, run.from) == FrameType.GAP.code()
-                && LaterFrames.gapReason(run.memory, run.from) == reason.code()
-                && !LaterFrames.isFillComing(run.memory, run.from);
+                && FlowFrames.gapReason(run.memory, run.from) == reason.code()
+                && !FlowFrames.isFillComing(run.memory, run.from);
     }
 
     /**
@@ -973,7 +973,7 @@ public final class Outbox {
         for (QueuedRun run = feed.first; run != null; run = run.nextOfFeed) {
             if (run.count == 0
                     && FrameHeader.type(run.memory, run.from) == FrameType.GAP.code()
-                    && LaterFrames.isFillComing(run.memory, run.from)) {
+                    && FlowFrames.isFillComing(run.memory, run.from)) {
                 // It was not said yet: what it names follows without word.
                 feed.healEnd = 0;
             }

@@ -13,9 +13,9 @@ import hermod.protocol.control.wire.Report;
 import hermod.protocol.control.wire.Resume;
 import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.Unsubscribe;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameCheck;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import io.netty.buffer.ByteBuf;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -48,8 +48,8 @@ public final class Commands {
             session.error(requestId, ErrorCode.UNSUPPORTED, "CREDIT was not agreed in HELLO and WELCOME");
             return;
         }
-        FrameCheck.bodyIs(LaterFrames.ONE_NUMBER_BODY_BYTES, in, at);
-        session.grant(LaterFrames.first(in, at));
+        FrameCheck.bodyIs(FlowFrames.ONE_NUMBER_BODY_BYTES, in, at);
+        session.grant(FlowFrames.first(in, at));
     }
 
     private static void resume(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {

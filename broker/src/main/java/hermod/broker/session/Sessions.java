@@ -31,6 +31,10 @@ public final class Sessions {
     private final OutboxConfig outboxConfig;
     private final RunPool runs = new RunPool();
     private final ArrayList<Session> all = new ArrayList<>();
+
+    /** Of the sessions, at the same places. */
+    private final ArrayList<Outbox> outboxes = new ArrayList<>();
+
     private long sessionCount;
     private int ticks;
     private boolean isDraining;
@@ -64,24 +68,19 @@ public final class Sessions {
                         | (sessionCount++ & 0xfff) << 8
                         | dispatch.shard().index())
                 & Long.MAX_VALUE;
-        Session session = new Session(
-                key,
-                ground,
-                dispatch,
-                sink,
-                (owner, itsSink) -> new Outbox(
-                        owner,
-                        itsSink,
-                        runs,
-                        dispatch.metrics(),
-                        dispatch.shard().clock(),
-                        outboxConfig),
-                address);
+        Session session = new Session(key, ground, dispatch, sink, this::outbox, address);
         all.add(session);
         if (isDraining) {
             session.beginDrain();
         }
         return session;
+    }
+
+    private Outbox outbox(Outbox.Owner owner, FrameSink sink) {
+        Outbox made = new Outbox(
+                owner, sink, runs, dispatch.metrics(), dispatch.shard().clock(), outboxConfig);
+        outboxes.add(made);
+        return made;
     }
 
     private void onTick() {
@@ -96,8 +95,10 @@ public final class Sessions {
             if (session.isClosed()) {
                 // Order means nothing here: the last one fills the hole.
                 Session last = all.remove(all.size() - 1);
+                Outbox lastOutbox = outboxes.remove(all.size());
                 if (i < all.size()) {
                     all.set(i, last);
+                    outboxes.set(i, lastOutbox);
                 }
             }
         }
@@ -113,6 +114,38 @@ public final class Sessions {
             }
         }
         return views;
+    }
+
+    /**
+     * A part of {@link #slow}.
+     *
+     * @param next where to go on; -1 at the end.
+     */
+    public record SlowPart(List<SessionView> views, int next) {}
+
+    /**
+     * What operators see of the sessions that may be slow, among some: the views of all others are not made. Between two calls sessions may come, go and change places, so one may be missed or told twice.
+     *
+     * @param from 0, or {@link SlowPart#next} of the part before.
+     * @param count sessions to look at.
+     */
+    public SlowPart slow(int from, int count) {
+        List<SessionView> views = new ArrayList<>();
+        int end = Math.min(all.size(), from + count);
+        for (int i = from; i < end; i++) {
+            if (mayBeSlow(outboxes.get(i))) {
+                SessionView view = all.get(i).view();
+                if (view != null && view.slow().isSlow()) {
+                    views.add(view);
+                }
+            }
+        }
+        return new SlowPart(views, end < all.size() ? end : -1);
+    }
+
+    /** Without a step of the ladder there was an overrun before; without one a cause is the socket, or missing credit. */
+    private static boolean mayBeSlow(Outbox outbox) {
+        return outbox.overrunCount() > 0 || (outbox.owesEvents() && (outbox.isCongested() || outbox.lacksCredit()));
     }
 
     /** One session's answer to {@link #replace}: what its client was told, or null where that could not be. */
@@ -192,5 +225,6 @@ public final class Sessions {
             session.close(CloseCode.GOING_AWAY, "the broker is stopping");
         }
         all.clear();
+        outboxes.clear();
     }
 }

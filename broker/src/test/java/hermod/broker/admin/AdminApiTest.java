@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -89,6 +90,27 @@ class AdminApiTest {
         assertThat(one.texts("subscriptions")).hasSize(4);
         assertThat(one.number("outboxBytes")).isEqualTo(4_096);
         assertThat(one.number("shard")).isEqualTo(3);
+    }
+
+    @Test
+    @Tag("OB-7")
+    void theSlowestConsumersAreToldWithTheKeysOfConnections() throws Exception {
+        JsonTree all = JsonTree.parse(body(get("/api/v1/connections")));
+        JsonTree answer = JsonTree.parse(body(get("/api/v1/stats?slow=true")));
+        assertThat(answer.keys()).containsExactly("total", "slow");
+        assertThat(answer.number("total")).isEqualTo(1);
+        JsonTree one = answer.children("slow").get(0);
+        assertThat(one.keys())
+                .containsExactlyElementsOf(all.children("connections").get(0).keys());
+        assertThat(one.text("rung")).isEqualTo("quarantined");
+        assertThat(one.text("cause")).isEqualTo("socket");
+        assertThat(one.number("rungSinceUs")).isEqualTo(2_000_000);
+        assertThat(one.number("behind")).isEqualTo(1);
+        assertThat(one.number("shed")).isEqualTo(2);
+        assertThat(one.number("gaps")).isEqualTo(3);
+        assertThat(one.child("laneBytes").number("urgent")).isEqualTo(4);
+        assertThat(one.keys()).doesNotContain("creditBytes");
+        assertThat(JsonTree.parse(body(get("/api/v1/stats?slow=false"))).keys()).contains("channels");
     }
 
     @Test

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -39,6 +40,32 @@ class AdminCliTest {
                     .anyMatch(line -> line.contains("runs in memory for now"));
             Command one = Command.run("stats", "--admin", api.address(), "--channel", "dm", "--topic", "dm:1");
             assertThat(one.out()).contains("latency of dm", "publish to handler", "dm:1");
+        }
+    }
+
+    @Test
+    @Tag("OB-7")
+    void theSlowestConsumersAreATableWithWhatToDo() throws Exception {
+        MadeUpBroker broker = new MadeUpBroker();
+        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker, broker)) {
+            Command one = Command.run("stats", "--slow", "--admin", api.address());
+            assertThat(one.exitCode()).as(one.err()).isZero();
+            assertThat(one.out()).doesNotContain("\u001b").endsWith("\n1 slow consumer\n");
+            assertThat(one.out().lines())
+                    .anyMatch(
+                            line -> line.matches(
+                                    " u\\?\\[31m +\\| phone +\\| c1 +\\| quarantined +\\| +2 s +\\| socket +\\| +1 +\\| +2 +\\| +3 +\\| +4,096 "
+                                            + "+\\| +1 +\\| +2 +\\| +3 +\\| +4 +\\| +- +\\| check its network, and that the client reads *"));
+            broker.slowCount = 23;
+            assertThat(Command.run("stats", "--slow", "--admin", api.address()).out())
+                    .endsWith("23 slow consumers, the worst 20 shown\n");
+            assertThat(Command.run("stats", "--slow", "--json", "--admin", api.address())
+                            .out())
+                    .startsWith("{\"total\":23,\"slow\":[{")
+                    .endsWith("]}\n");
+            broker.slowCount = 0;
+            assertThat(Command.run("stats", "--slow", "--admin", api.address()).out())
+                    .isEqualTo("No consumer is slow: every connection takes what it is owed.\n");
         }
     }
 
@@ -187,7 +214,7 @@ class AdminCliTest {
                 "stats --window 1h",
                 "stats --window 3d",
                 "stats --window 2h",
-                "stats --slow",
+                "stats --slow --channel chat",
                 "stats --admin localhost",
                 "stats --admin :1",
                 "stats --admin 127.0.0.1:0",

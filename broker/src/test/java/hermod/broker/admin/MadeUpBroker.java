@@ -5,6 +5,7 @@ import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.metrics.ConnectionStats;
 import hermod.broker.metrics.LatencySummary;
+import hermod.broker.metrics.SlowConnections;
 import hermod.broker.metrics.SlowStats;
 import hermod.broker.metrics.TopicStats;
 import java.util.LinkedHashMap;
@@ -16,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 final class MadeUpBroker implements OperatorView, OperatorControls {
     volatile boolean ready = true;
     volatile boolean defect;
+    volatile int slowCount = 1;
     volatile @Nullable SubscriptionsOrder lastOrder;
 
     @Override
@@ -56,6 +58,15 @@ final class MadeUpBroker implements OperatorView, OperatorControls {
                 latency,
                 100_000,
                 events == 0 ? "idle" : "healthy");
+    }
+
+    @Override
+    public SlowConnections slowest() {
+        SlowConnections slowest = new SlowConnections();
+        for (int i = 0; i < slowCount; i++) {
+            slowest.add(connections().get(0));
+        }
+        return slowest;
     }
 
     @Override

@@ -25,9 +25,9 @@ import hermod.protocol.ErrorCode;
 import hermod.protocol.Priority;
 import hermod.protocol.TopicName;
 import hermod.protocol.frame.EventFrame;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import hermod.protocol.frame.PublishFrame;
 import hermod.protocol.frame.PublishedFrame;
 import hermod.protocol.frame.PublishedWriter;
@@ -201,7 +201,7 @@ class DispatchTest {
         public void write(ByteBuf frames) {
             for (int at = frames.readerIndex(); at < frames.writerIndex(); at += FrameHeader.frameBytes(frames, at)) {
                 if (FrameHeader.type(frames, at) == FrameType.GAP.code()) {
-                    gaps.add(LaterFrames.first(frames, at) + "-" + LaterFrames.last(frames, at));
+                    gaps.add(FlowFrames.first(frames, at) + "-" + FlowFrames.last(frames, at));
                 } else {
                     offsets.add(EventFrame.offset(frames, at));
                 }

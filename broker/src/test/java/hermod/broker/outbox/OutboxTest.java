@@ -156,6 +156,67 @@ class OutboxTest {
     }
 
     @Test
+    void theLowestLaneMakesRoomFirstAndItsFeedFallsBehind() {
+        Feed low = feed(Priority.LOW);
+        Feed normal = feed(Priority.NORMAL);
+        Feed high = feed(Priority.HIGH);
+        Frames toLow = topic(1);
+        Frames toNormal = topic(2);
+        int half = (LIMIT_BYTES - RESERVE_BYTES) / 2;
+        offer(low, toLow, 1, half);
+        low.advanceTo(2);
+        offer(normal, toNormal, 1, half);
+        normal.advanceTo(2);
+        assertThat(offer(high, topic(3), 1, FRAME_BYTES)).isEqualTo(Offer.QUEUED);
+        assertThat(low.isLive()).isFalse();
+        assertThat(low.nextOffset()).isEqualTo(1);
+        assertThat(normal.isLive()).isTrue();
+        assertThat(outbox.queuedBytes(Priority.LOW)).isZero();
+        assertThat(metrics.get(Counter.EVICTED_LOW)).isEqualTo(1);
+        assertThat(metrics.get(Counter.EVICTED_NORMAL)).isZero();
+    }
+
+    @Test
+    void anEventRaisedAboveItsTopicTakesWhatWaitsOfTheTopicAlong() {
+        Frames raised = topic(1);
+        Frames other = topic(2);
+        Feed feed = feed(Priority.LOW);
+        Feed another = new Feed(outbox, 2, 0, Priority.HIGH, 1, 1);
+        offer(feed, raised, 1, FRAME_BYTES);
+        offer(another, other, 1, FRAME_BYTES);
+        int from = raised.end();
+        int to = raised.append(2, FRAME_BYTES);
+        outbox.offer(feed, Priority.URGENT, raised.memory, from, to, 1, Long.MAX_VALUE);
+        outbox.flush();
+        assertThat(sink.frames).extracting(RecordingSink.Frame::handle).containsExactly(1, 1, 2);
+        assertThat(sink.offsets(1)).containsExactly(1L, 2L);
+    }
+
+    @Test
+    void withoutLanesUrgentEventsAreOutsideCreditAllTheSame() {
+        Outbox one = new Outbox(
+                new CountingOwner(),
+                sink,
+                new RunPool(),
+                metrics.shard(0),
+                clock,
+                new OutboxConfig(LIMIT_BYTES, RESERVE_BYTES, 0, false, 1_000, 3, 1_000, 1_000, 0, 4, 1_000, 1_000));
+        one.useCredit();
+        one.grant(FRAME_BYTES);
+        Frames topic = topic(1);
+        Feed feed = new Feed(one, 1, 0, Priority.URGENT, 1, 1);
+        for (int offset = 1; offset <= 3; offset++) {
+            int from = topic.end();
+            int to = topic.append(offset, FRAME_BYTES, 0, 0, Priority.URGENT);
+            one.offer(feed, Priority.URGENT, topic.memory, from, to, 1, Long.MAX_VALUE);
+        }
+        one.flush();
+        assertThat(sink.offsets(1)).containsExactly(1L, 2L, 3L);
+        assertThat(one.creditBytes()).isEqualTo(FRAME_BYTES);
+        one.close();
+    }
+
+    @Test
     void urgentEventsOvertakeEveryOtherLane() {
         Frames low = topic(1);
         Frames high = topic(2);

@@ -12,10 +12,10 @@ import hermod.protocol.control.wire.Close;
 import hermod.protocol.control.wire.Limits;
 import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.ClockFrames;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameCutter;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFutureListener;
@@ -234,8 +234,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
     /** Lets the broker send so much more of LOW to HIGH; nothing for 0. The caller flushes. */
     void grant(long creditBytes) {
         if (creditBytes > 0) {
-            ByteBuf out = buffer(FrameHeader.LENGTH + LaterFrames.ONE_NUMBER_BODY_BYTES);
-            LaterFrames.writeCredit(out, requests.nextId(), creditBytes);
+            ByteBuf out = buffer(FrameHeader.LENGTH + FlowFrames.ONE_NUMBER_BODY_BYTES);
+            FlowFrames.writeCredit(out, requests.nextId(), creditBytes);
             write(out);
         }
     }

@@ -19,10 +19,10 @@ import hermod.protocol.frame.ClockFrames;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.EventFrame;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameCheck;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import org.slf4j.Logger;
@@ -190,25 +190,25 @@ final class FrameRouter {
         if (!isProgress && !connection.has(Feature.GAP)) {
             throw new ProtocolException(CloseCode.BAD_FRAME, "frame was not agreed: type=" + type);
         }
-        int bodyBytes = isGap ? LaterFrames.GAP_BODY_BYTES : LaterFrames.GAP_CLOSED_BODY_BYTES;
-        FrameCheck.bodyIs(isProgress ? LaterFrames.ONE_NUMBER_BODY_BYTES : bodyBytes, in, at);
+        int bodyBytes = isGap ? FlowFrames.GAP_BODY_BYTES : FlowFrames.GAP_CLOSED_BODY_BYTES;
+        FrameCheck.bodyIs(isProgress ? FlowFrames.ONE_NUMBER_BODY_BYTES : bodyBytes, in, at);
         Topic topic = topics.ofHandle(FrameHeader.handle(in, at));
         if (topic == null || !topic.isSubscribed) {
             return;
         }
-        long first = LaterFrames.first(in, at);
+        long first = FlowFrames.first(in, at);
         if (isProgress) {
             topic.onProgress(first);
             return;
         }
-        long last = LaterFrames.last(in, at);
+        long last = FlowFrames.last(in, at);
         if (first < 1 || last < first) {
             throw new ProtocolException(CloseCode.BAD_FRAME, "gap of no range: from=" + first + ", to=" + last);
         }
         if (isGap) {
-            boolean isFillComing = LaterFrames.isFillComing(in, at);
+            boolean isFillComing = FlowFrames.isFillComing(in, at);
             topic.onGap(first, last, isFillComing);
-            GapReason reason = GapReason.ofCode(LaterFrames.gapReason(in, at));
+            GapReason reason = GapReason.ofCode(FlowFrames.gapReason(in, at));
             Gap gap = new Gap(topic.name, topic.epoch, first, last, reason, isFillComing);
             topic.meter.onGap(gap.missedAtMost());
             deliver(connection, topic, topic.mailbox.word(listener -> listener.onGap(gap)));

@@ -29,9 +29,9 @@ import hermod.protocol.frame.ClockFrames;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.EventFrame;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import hermod.protocol.frame.PublishFrame;
 import hermod.protocol.frame.PublishedFrame;
 import hermod.protocol.frame.PublishedWriter;
@@ -121,17 +121,16 @@ final class FrameJson {
                 entry(body, in, entryAt, at + FrameHeader.frameBytes(in, at) - entryAt);
             }
             case GAP -> {
-                body.put("from", u64(LaterFrames.first(in, at)))
-                        .put("to", u64(LaterFrames.last(in, at)))
-                        .put("reason", LaterFrames.gapReason(in, at));
-                if (LaterFrames.isFillComing(in, at)) {
+                body.put("from", u64(FlowFrames.first(in, at)))
+                        .put("to", u64(FlowFrames.last(in, at)))
+                        .put("reason", FlowFrames.gapReason(in, at));
+                if (FlowFrames.isFillComing(in, at)) {
                     body.put("fill", true);
                 }
             }
-            case GAP_CLOSED ->
-                body.put("from", u64(LaterFrames.first(in, at))).put("to", u64(LaterFrames.last(in, at)));
-            case PROGRESS, ACK -> body.put("offset", u64(LaterFrames.first(in, at)));
-            case CREDIT -> body.put("bytes", u64(LaterFrames.first(in, at)));
+            case GAP_CLOSED -> body.put("from", u64(FlowFrames.first(in, at))).put("to", u64(FlowFrames.last(in, at)));
+            case PROGRESS, ACK -> body.put("offset", u64(FlowFrames.first(in, at)));
+            case CREDIT -> body.put("bytes", u64(FlowFrames.first(in, at)));
             default -> throw new AssertionError("no body for " + type);
         }
         return body;
@@ -298,16 +297,16 @@ final class FrameJson {
                     writeEntry(out, body, area, payload);
                 }
                 case GAP ->
-                    LaterFrames.writeGap(
+                    FlowFrames.writeGap(
                             out,
                             handle,
                             number(body, "from"),
                             number(body, "to"),
                             (int) number(body, "reason"),
                             body.path("fill").asBoolean(false));
-                case GAP_CLOSED -> LaterFrames.writeGapClosed(out, handle, number(body, "from"), number(body, "to"));
-                case CREDIT -> LaterFrames.writeOneNumber(out, type, handle, number(body, "bytes"));
-                case PROGRESS, ACK -> LaterFrames.writeOneNumber(out, type, handle, number(body, "offset"));
+                case GAP_CLOSED -> FlowFrames.writeGapClosed(out, handle, number(body, "from"), number(body, "to"));
+                case CREDIT -> FlowFrames.writeOneNumber(out, type, handle, number(body, "bytes"));
+                case PROGRESS, ACK -> FlowFrames.writeOneNumber(out, type, handle, number(body, "offset"));
                 default -> throw new AssertionError("no body for " + type);
             }
         }

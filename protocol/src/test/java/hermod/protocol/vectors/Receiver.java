@@ -11,11 +11,11 @@ import hermod.protocol.frame.ClockFrames;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.EventFrame;
+import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameCheck;
 import hermod.protocol.frame.FrameCutter;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
-import hermod.protocol.frame.LaterFrames;
 import hermod.protocol.frame.PublishFrame;
 import hermod.protocol.frame.PublishedFrame;
 import io.netty.buffer.ByteBuf;
@@ -133,10 +133,10 @@ final class Receiver {
             case PUBLISH -> checkPublish(in, at);
             case PUBLISHED -> new PublishedFrame().wrap(in, at);
             case EVENT -> checkEvent(in, at);
-            case GAP -> FrameCheck.bodyIs(LaterFrames.GAP_BODY_BYTES, in, at);
-            case GAP_CLOSED -> FrameCheck.bodyIs(LaterFrames.GAP_CLOSED_BODY_BYTES, in, at);
+            case GAP -> FrameCheck.bodyIs(FlowFrames.GAP_BODY_BYTES, in, at);
+            case GAP_CLOSED -> FrameCheck.bodyIs(FlowFrames.GAP_CLOSED_BODY_BYTES, in, at);
             case BATCH -> checkBatch(in, at);
-            case PROGRESS, CREDIT, ACK -> FrameCheck.bodyIs(LaterFrames.ONE_NUMBER_BODY_BYTES, in, at);
+            case PROGRESS, CREDIT, ACK -> FrameCheck.bodyIs(FlowFrames.ONE_NUMBER_BODY_BYTES, in, at);
             default -> throw new AssertionError("no check for " + type);
         }
     }

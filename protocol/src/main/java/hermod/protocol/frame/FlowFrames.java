@@ -3,7 +3,7 @@ package hermod.protocol.frame;
 import io.netty.buffer.ByteBuf;
 
 /**
- * Frames whose layout is final and whose feature is not there yet; a broker refuses them with UNSUPPORTED.
+ * Frames about how far a topic's stream has come and how much of it may be sent: section 10 of PROTOCOL.md, and PROGRESS. Each but ACK goes with a feature; ACK is refused with UNSUPPORTED by every broker of this version.
  *
  * <pre>
  *  GAP         16 from u64 | 24 to u64 | 32 reason u16 | 34 flags u16 | 36 zero u32
@@ -13,7 +13,7 @@ import io.netty.buffer.ByteBuf;
  *  ACK         16 offset u64
  * </pre>
  */
-public final class LaterFrames {
+public final class FlowFrames {
     public static final int GAP_BODY_BYTES = 24;
     public static final int GAP_CLOSED_BODY_BYTES = 16;
 
@@ -23,7 +23,7 @@ public final class LaterFrames {
     /** Of a GAP's own flags: the missing events follow at once, and GAP_CLOSED after them. */
     public static final int GAP_FLAG_FILL = 1;
 
-    private LaterFrames() {}
+    private FlowFrames() {}
 
     /** First missing offset of GAP and GAP_CLOSED; the one number of PROGRESS, CREDIT and ACK. */
     public static long first(ByteBuf in, int at) {
