@@ -61,23 +61,22 @@ class FilterAcceptanceTest {
         HermodClient bob = broker.connected("bob");
         List<String> got = texts();
         Filter seventeen = Filter.of("propertyId").is("17");
-        bob.subscribe("properties:ev8", seventeen, event -> got.add(event.text()))
-                .join();
-        alice.publish("properties:ev8", event("a17", "propertyId", "17")).join();
-        alice.publish("properties:ev8", event("a18", "propertyId", "18")).join();
+        bob.subscribe("tasks:ev8", seventeen, event -> got.add(event.text())).join();
+        alice.publish("tasks:ev8", event("a17", "propertyId", "17")).join();
+        alice.publish("tasks:ev8", event("a18", "propertyId", "18")).join();
 
         Replacement switched = bob.setFilter(
-                        "properties:ev8", Filter.of("propertyId").between("18", "19.5"))
+                        "tasks:ev8", Filter.of("propertyId").between("18", "19.5"))
                 .join();
 
-        assertThat(switched.switchOffsets()).isEqualTo(Map.of("properties:ev8", 3L));
-        alice.publish("properties:ev8", event("b17", "propertyId", "17")).join();
-        alice.publish("properties:ev8", event("b18", "propertyId", "18.0")).join();
-        bob.setFilter("properties:ev8", null).join();
-        alice.publish("properties:ev8", "end").join();
+        assertThat(switched.switchOffsets()).isEqualTo(Map.of("tasks:ev8", 3L));
+        alice.publish("tasks:ev8", event("b17", "propertyId", "17")).join();
+        alice.publish("tasks:ev8", event("b18", "propertyId", "18.0")).join();
+        bob.setFilter("tasks:ev8", null).join();
+        alice.publish("tasks:ev8", "end").join();
         await().untilAsserted(() -> assertThat(got).containsExactly("a17", "b18", "end"));
         assertThat(bob.stats().reconnects()).isZero();
-        assertThat(broker.channel("properties").get("filtered").asLong()).isGreaterThanOrEqualTo(2);
+        assertThat(broker.channel("tasks").get("filtered").asLong()).isGreaterThanOrEqualTo(2);
     }
 
     @Test

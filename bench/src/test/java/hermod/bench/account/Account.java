@@ -168,6 +168,9 @@ final class Account {
         private final Map<String, Long> newestByKey = new HashMap<>();
         private final Map<Long, String> replaced = new HashMap<>();
 
+        /** Of events filtered out: by their key and how many filters were in force before theirs. */
+        private final Map<String, Long> newestByKeyAndFilter = new HashMap<>();
+
         /** The lowest offset of which nothing is known. */
         private long next;
 
@@ -238,16 +241,35 @@ final class Account {
             }
         }
 
+        private long switchCount(long offset) {
+            return switches.stream().filter(each -> offset >= each.from).count();
+        }
+
+        /** Whether the event that replaced it, when all were wanted, fell under a filter that was set since and does not let it pass. */
+        private boolean isReplacedBeyondItsFilter(long offset, String key) {
+            for (long later = switchCount(offset) + 1; later <= switches.size(); later++) {
+                if (newestByKeyAndFilter.containsKey(key + " " + later)) {
+                    return true;
+                }
+            }
+            return false;
+        }
+
         /** Up to and including an offset nothing came. */
         private void passOver(long to, long atUs) {
             for (; next <= to; next++) {
                 Published event = published(next);
                 if (isExcluded(event)) {
                     excluded++;
+                    noteKey(next, event);
                 } else if (isFilteredOut(next, event)) {
                     filtered++;
+                    if (event.conflationKey() != null) {
+                        newestByKeyAndFilter.put(event.conflationKey() + " " + switchCount(next), next);
+                    }
                 } else if (event.expiresAtUs() <= atUs) {
                     expired++;
+                    noteKey(next, event);
                 } else if (event.conflationKey() != null) {
                     replaced.put(next, event.conflationKey());
                 } else {
@@ -306,7 +328,7 @@ final class Account {
                 replaced.forEach((offset, key) -> {
                     Long by = newestByKey.get(key);
                     require(
-                            by != null && by > offset,
+                            (by != null && by > offset) || isReplacedBeyondItsFilter(offset, key),
                             "offset " + offset + " is missing and no later one has its key " + key);
                 });
             }

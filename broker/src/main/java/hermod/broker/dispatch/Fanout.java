@@ -111,7 +111,7 @@ final class Fanout {
             } else {
                 boolean isQueued;
                 if (hasExclusions || feed.filter() != null) {
-                    isQueued = offerSelected(feed, priority, memory, from, to, expiresAtUs);
+                    isQueued = offerSelected(feed, memory, from, to, expiresAtUs);
                 } else if (compressed != null && feed.takesBatches()) {
                     isQueued = offerBatch(feed, priority, compressed, in, at);
                 } else {
@@ -200,7 +200,7 @@ final class Fanout {
                 int count = in.getIntLE(at + 20);
                 long expiresAtUs = in.getLongLE(at + 24);
                 if (hasExclusions || feed.filter() != null) {
-                    offerSelected(feed, priority, memory, from, to, expiresAtUs);
+                    offerSelected(feed, memory, from, to, expiresAtUs);
                 } else {
                     feed.outbox().offerRead(feed, priority, memory, from, to, count, expiresAtUs);
                 }
@@ -235,10 +235,17 @@ final class Fanout {
     }
 
     /** The slow way, for a feed with a filter and for a run in which some events leave a device out. @return false when a piece did not fit. */
-    private boolean offerSelected(Feed feed, Priority priority, ByteBuf memory, int from, int to, long expiresAtUs) {
+    private boolean offerSelected(Feed feed, ByteBuf memory, int from, int to, long expiresAtUs) {
         selection.begin(feed, memory, from, to);
         while (selection.next()) {
-            if (!offerPiece(feed, priority, memory, selection.from(), selection.to(), selection.count(), expiresAtUs)) {
+            if (!offerPiece(
+                    feed,
+                    selection.priority(),
+                    memory,
+                    selection.from(),
+                    selection.to(),
+                    selection.count(),
+                    expiresAtUs)) {
                 selection.abandon();
                 return false;
             }

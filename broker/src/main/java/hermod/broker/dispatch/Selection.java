@@ -6,6 +6,7 @@ import hermod.broker.metrics.ShardMetrics;
 import hermod.broker.outbox.Feed;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
+import hermod.protocol.Priority;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.EventFrame;
@@ -36,6 +37,7 @@ final class Selection {
     private int pieceFrom;
     private int pieceTo;
     private int pieceCount;
+    private Priority piecePriority = Priority.LOW;
     private int filteredCount;
 
     /** Index of the last frame that is wanted; negative for none. */
@@ -71,6 +73,11 @@ final class Selection {
             if (isWanted(wanting, frameAt)) {
                 if (pieceCount++ == 0) {
                     pieceFrom = frameAt;
+                    piecePriority = Priority.LOW;
+                }
+                Priority priority = FrameHeader.priority(memory, frameAt);
+                if (priority.compareTo(piecePriority) > 0) {
+                    piecePriority = priority;
                 }
                 pieceTo = at;
                 lastWantedAt = frameAt;
@@ -98,6 +105,11 @@ final class Selection {
     /** Index behind the piece's last byte. */
     int to() {
         return pieceTo;
+    }
+
+    /** The highest among the piece's events: that of the run may be one's that is not wanted. */
+    Priority priority() {
+        return piecePriority;
     }
 
     /** Events in the piece. */

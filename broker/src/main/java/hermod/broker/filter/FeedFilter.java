@@ -49,6 +49,11 @@ public final class FeedFilter {
         return current;
     }
 
+    /** The offset from which on events go by the one in force. */
+    public long since() {
+        return since;
+    }
+
     /** Whether the subscription is granted and not in force yet. */
     public boolean isStarting() {
         return current == EventFilter.NOTHING;

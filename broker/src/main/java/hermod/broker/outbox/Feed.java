@@ -134,6 +134,10 @@ public final class Feed {
 
     public void filter(@Nullable FeedFilter wanted) {
         filter = wanted;
+        if (readBytes > 0) {
+            // What is being read was asked for without this filter, and perhaps conflated: it is asked again.
+            outbox.fallBehind(this, nextOffset);
+        }
     }
 
     /** The first offset not yet queued, filtered out or announced as missing: where the subscriber stands. */

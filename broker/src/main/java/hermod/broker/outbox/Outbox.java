@@ -603,9 +603,14 @@ public final class Outbox {
             return;
         }
         // What stands behind the raised event it was lifted for is read in the topic's own lane again.
-        Priority readLane = firstOffset(memory, from) < feed.liftedEnd ? feed.readLane : feed.lane();
+        Priority readLane = firstOffset(memory, from) < feed.liftedEnd ? feed.readLane : laneBelowUrgent(feed);
         int lane = Math.max(laneOf(priority), laneOf(readLane));
         enqueue(feed, lane, memory, from, to, count, expiresAtUs, 0);
+    }
+
+    /** The lane of the topic's channel for events that are not URGENT themselves: those of an URGENT channel need credit like all others. */
+    private static Priority laneBelowUrgent(Feed feed) {
+        return feed.lane() == Priority.URGENT ? Priority.HIGH : feed.lane();
     }
 
     /**

@@ -181,7 +181,10 @@ final class Replacement {
                     .setRetryAfterMs(RETRY_AFTER_MS)
                     .build();
         }
-        TopicResult result = session.granted(want.wish.topic(), row, feed.nextOffset());
+        FeedFilter filter = feed.filter();
+        // A feed that fell behind since its filter was set reads what came before by the one before.
+        long switchOffset = Math.max(feed.nextOffset(), filter == null ? 0 : filter.since());
+        TopicResult result = session.granted(want.wish.topic(), row, switchOffset);
         return tellsFilters && want.wish.filter() != null
                 ? result.toBuilder().setFilter(want.wish.filter()).build()
                 : result;
