@@ -23,6 +23,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -30,6 +31,13 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @Tag("CN-9")
 @ExtendWith(LeakCheck.class)
 class DrainEndToEndTest {
+    /** A thread for each: the common pool has one for two cores, and on JDK 25 takes no other. */
+    private static final Executor BLOCKING = task -> {
+        Thread thread = new Thread(task);
+        thread.setDaemon(true);
+        thread.start();
+    };
+
     private static final List<String> FAST = List.of("pub:*", "sub:*", "rate:unlimited");
 
     private static BrokerUnderTest start(int shards, int delayMs, int flushMs) throws Exception {
@@ -102,53 +110,59 @@ class DrainEndToEndTest {
 
     /** One that publishes as fast as it can until it is told to go, and knows what was acknowledged. */
     private static CompletableFuture<Long> flood(RawClient client, int handle) {
-        CompletableFuture.runAsync(() -> {
-            try {
-                for (int i = 1; ; i++) {
-                    client.publish(handle, i, "x");
-                }
-            } catch (IOException closed) {
-                // As it must be.
-            }
-        });
-        return CompletableFuture.supplyAsync(() -> {
-            long acknowledged = 0;
-            try {
-                ByteBuf frame = client.read();
-                while (FrameHeader.type(frame, 0) != FrameType.CLOSE.code()) {
-                    PublishedFrame published = new PublishedFrame().wrap(frame, 0);
-                    for (int i = 0; i < published.rangeCount(); i++) {
-                        acknowledged =
-                                Math.max(acknowledged, published.rangeFirstOffset(i) + published.rangeLength(i) - 1);
+        CompletableFuture.runAsync(
+                () -> {
+                    try {
+                        for (int i = 1; ; i++) {
+                            client.publish(handle, i, "x");
+                        }
+                    } catch (IOException closed) {
+                        // As it must be.
                     }
-                    frame = client.read();
-                }
-                client.close();
-            } catch (Exception failed) {
-                throw new IllegalStateException("no CLOSE came", failed);
-            }
-            return acknowledged;
-        });
+                },
+                BLOCKING);
+        return CompletableFuture.supplyAsync(
+                () -> {
+                    long acknowledged = 0;
+                    try {
+                        ByteBuf frame = client.read();
+                        while (FrameHeader.type(frame, 0) != FrameType.CLOSE.code()) {
+                            PublishedFrame published = new PublishedFrame().wrap(frame, 0);
+                            for (int i = 0; i < published.rangeCount(); i++) {
+                                acknowledged = Math.max(
+                                        acknowledged, published.rangeFirstOffset(i) + published.rangeLength(i) - 1);
+                            }
+                            frame = client.read();
+                        }
+                        client.close();
+                    } catch (Exception failed) {
+                        throw new IllegalStateException("no CLOSE came", failed);
+                    }
+                    return acknowledged;
+                },
+                BLOCKING);
     }
 
     /** The last offset it was sent, with none left out. */
     private static CompletableFuture<Long> follow(RawClient client) {
-        return CompletableFuture.supplyAsync(() -> {
-            try {
-                long last = 0;
-                ByteBuf frame = client.read();
-                while (FrameHeader.type(frame, 0) == FrameType.EVENT.code()) {
-                    assertThat(EventFrame.offset(frame, 0)).isEqualTo(last + 1);
-                    last++;
-                    frame = client.read();
-                }
-                assertThat(FrameHeader.type(frame, 0)).isEqualTo(FrameType.CLOSE.code());
-                client.close();
-                return last;
-            } catch (IOException failed) {
-                throw new IllegalStateException("no CLOSE came", failed);
-            }
-        });
+        return CompletableFuture.supplyAsync(
+                () -> {
+                    try {
+                        long last = 0;
+                        ByteBuf frame = client.read();
+                        while (FrameHeader.type(frame, 0) == FrameType.EVENT.code()) {
+                            assertThat(EventFrame.offset(frame, 0)).isEqualTo(last + 1);
+                            last++;
+                            frame = client.read();
+                        }
+                        assertThat(FrameHeader.type(frame, 0)).isEqualTo(FrameType.CLOSE.code());
+                        client.close();
+                        return last;
+                    } catch (IOException failed) {
+                        throw new IllegalStateException("no CLOSE came", failed);
+                    }
+                },
+                BLOCKING);
     }
 
     @Test
