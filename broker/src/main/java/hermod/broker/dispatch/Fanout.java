@@ -55,8 +55,9 @@ final class Fanout {
 
     void onRun(ByteBuf in, int at) {
         ByteBuf memory = memoryOf(in, at);
-        ByteBuf compressed = compressedOf(in, at);
+        ByteBuf compressed = null;
         try {
+            compressed = compressedOf(in, at);
             Subscriptions.Subscribers subscribers = subscriptions.of(in.getIntLE(at));
             if (subscribers != null) {
                 fanOut(subscribers, memory, compressed, in, at);

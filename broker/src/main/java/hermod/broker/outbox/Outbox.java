@@ -541,15 +541,14 @@ public final class Outbox {
         if (behind == null || !behind.isWanting() || isHeldBack) {
             return;
         }
-        if (isParked) {
-            if (isCongested() || (usesCredit && creditBytes <= 0)) {
-                return;
-            }
+        if (isParked && !isCongested() && (!usesCredit || creditBytes > 0)) {
             isParked = false;
         }
         int floorBytes = floorBytes();
         int readBytes = Math.min(READ_BYTES_MAX, floorBytes);
-        for (int lane = Priority.COUNT - 1; lane >= 0; lane--) {
+        // URGENT is never parked.
+        int lowest = isParked ? URGENT : 0;
+        for (int lane = Priority.COUNT - 1; lane >= lowest; lane--) {
             while (behind.isWanting(lane) && mayRead(behind, lane, readBytes, floorBytes)) {
                 Feed feed = behind.ask(lane, readBytes);
                 owner.onRoom(feed, readBytes);

@@ -230,6 +230,25 @@ class OutboxTest {
     }
 
     @Test
+    void aParkedConnectionStillReadsUrgentTopicsThatFellBehind() {
+        CountingOwner owner = new CountingOwner();
+        Outbox one = new Outbox(
+                owner, sink, new RunPool(), metrics.shard(0), clock, new OutboxConfig(LIMIT_BYTES, RESERVE_BYTES, 0));
+        one.useCredit();
+        Feed normal = new Feed(one, 1, 0, Priority.NORMAL, 1, 1);
+        Feed urgent = new Feed(one, 2, 0, Priority.URGENT, 1, 1);
+        one.fallBehind(normal, 1);
+        one.fallBehind(urgent, 1);
+        one.park();
+        one.flush();
+        assertThat(owner.asked).containsExactly(urgent);
+        one.grant(1);
+        one.flush();
+        assertThat(owner.asked).containsExactly(urgent, normal);
+        one.close();
+    }
+
+    @Test
     void withoutLanesUrgentEventsAreOutsideCreditAllTheSame() {
         Outbox one = new Outbox(
                 new CountingOwner(),
