@@ -24,6 +24,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -108,15 +110,15 @@ class DrainEndToEndTest {
         }
     }
 
-    /** One that publishes as fast as it can until it is told to go, and knows what was acknowledged. */
-    private static CompletableFuture<Long> flood(RawClient client, int handle) {
+    /** One that publishes as fast as its subscriber has room for until it is told to go, and knows what was acknowledged. */
+    private static CompletableFuture<Long> flood(RawClient client, int handle, Semaphore room) {
         CompletableFuture.runAsync(
                 () -> {
                     try {
-                        for (int i = 1; ; i++) {
+                        for (int i = 1; room.tryAcquire(1, TimeUnit.MINUTES); i++) {
                             client.publish(handle, i, "x");
                         }
-                    } catch (IOException closed) {
+                    } catch (IOException | InterruptedException closed) {
                         // As it must be.
                     }
                 },
@@ -145,6 +147,10 @@ class DrainEndToEndTest {
 
     /** The last offset it was sent, with none left out. */
     private static CompletableFuture<Long> follow(RawClient client) {
+        return follow(client, new Semaphore(0));
+    }
+
+    private static CompletableFuture<Long> follow(RawClient client, Semaphore room) {
         return CompletableFuture.supplyAsync(
                 () -> {
                     try {
@@ -153,9 +159,12 @@ class DrainEndToEndTest {
                         while (FrameHeader.type(frame, 0) == FrameType.EVENT.code()) {
                             assertThat(EventFrame.offset(frame, 0)).isEqualTo(last + 1);
                             last++;
+                            room.release();
                             frame = client.read();
                         }
                         assertThat(FrameHeader.type(frame, 0)).isEqualTo(FrameType.CLOSE.code());
+                        assertThat(Close.parseFrom(RawClient.body(frame)).getCode())
+                                .isEqualTo(CloseCode.GOING_AWAY.code());
                         client.close();
                         return last;
                     } catch (IOException failed) {
@@ -174,10 +183,12 @@ class DrainEndToEndTest {
                 for (int i = 0; i < 3; i++) {
                     RawClient subscriber = broker.client("subscriber-" + i, FAST);
                     subscriber.subscribe("chat:" + i);
-                    delivered.add(follow(subscriber));
+                    // One that is behind by more than its topic's window is closed, as it should be; not meant here.
+                    Semaphore room = new Semaphore(4_000);
+                    delivered.add(follow(subscriber, room));
                     RawClient publisher = broker.client("publisher-" + i, FAST);
                     acknowledged.add(
-                            flood(publisher, publisher.open("chat:" + i).getHandle()));
+                            flood(publisher, publisher.open("chat:" + i).getHandle(), room));
                 }
                 await().until(() -> broker.channel("chat").published() > 20_000);
                 broker.broker().drain(0, List.of());
