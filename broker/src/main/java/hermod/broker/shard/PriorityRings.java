@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * Stage 3 of 7: the bounded lock-free rings of one shard, one per priority. From any shard's {@code dispatch}; on to the receiving shard's
  * {@link RingHandler}.
  *
- * <p>{@link #offer} may be called from any thread and never waits; {@link #drain} by the owning shard only. A record is at most an eighth of a ring (Agrona's rule).
+ * <p>{@link #offer} may be called from any thread and never waits; {@link #drain} by the owning shard only; a journal has rings of its own. A record is at most an eighth of a ring (Agrona's rule).
  */
 public final class PriorityRings {
     /** Records of one lane in a row before the higher lanes are looked at again. */
@@ -92,7 +92,7 @@ public final class PriorityRings {
      * @param limitCount records at most.
      * @return records handed on.
      */
-    int drain(RingHandler handler, int limitCount) {
+    public int drain(RingHandler handler, int limitCount) {
         reading = handler;
         int drained = 0;
         int lane = Priority.COUNT - 1;

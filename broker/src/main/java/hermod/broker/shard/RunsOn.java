@@ -20,6 +20,10 @@ public @interface RunsOn {
         /** The thread that checks tokens. */
         ADMISSION,
         /** The threads that answer operators. */
-        ADMIN
+        ADMIN,
+        /** The thread that writes and syncs the journal. */
+        JOURNAL,
+        /** The threads of the store behind the journal: they read and write files and may wait. */
+        STORE
     }
 }

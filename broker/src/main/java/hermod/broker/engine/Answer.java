@@ -1,0 +1,12 @@
+package hermod.broker.engine;
+
+/**
+ * What an engine says when it has done what it was asked: exactly one of the two, once, on a thread of the engine's. An answer must not wait and must not throw; it mostly moves on to a shard.
+ *
+ * @param <T> what was asked for.
+ */
+public interface Answer<T> {
+    void onDone(T result);
+
+    void onFault(EngineFault fault);
+}

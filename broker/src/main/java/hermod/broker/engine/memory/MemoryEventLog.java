@@ -1,0 +1,251 @@
+package hermod.broker.engine.memory;
+
+import hermod.broker.engine.Answer;
+import hermod.broker.engine.EngineFault;
+import hermod.broker.engine.EventLog;
+import hermod.broker.engine.StoredEntry;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
+import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.function.Supplier;
+
+/** Streams as sorted maps, all the engine's thread's. */
+final class MemoryEventLog implements EventLog {
+    private static final int WAITING_BYTES_MAX = 16 * 1024 * 1024;
+    private static final int RECALLED_COUNT_MAX = 1_024;
+
+    private record Name(String org, String topic) {}
+
+    private static final class Stream {
+        final Opened first;
+        final NavigableMap<Long, byte[]> entries = new TreeMap<>();
+        final NavigableMap<ByteBuffer, byte[]> byKey = new TreeMap<>();
+        long reservedEnd;
+
+        Stream(long number, int epoch) {
+            first = new Opened(number, epoch, 1, 1, 0, 0);
+        }
+
+        Opened opened() {
+            if (entries.isEmpty()) {
+                long next = Math.max(1, reservedEnd);
+                return new Opened(first.stream(), first.epoch(), next, next, 0, 0);
+            }
+            ByteBuf last = Unpooled.wrappedBuffer(entries.lastEntry().getValue());
+            return new Opened(
+                    first.stream(),
+                    first.epoch(),
+                    entries.firstKey(),
+                    Math.max(entries.lastKey() + 1, reservedEnd),
+                    StoredEntry.ordinal(last, 0),
+                    StoredEntry.storedAtUs(last, 0));
+        }
+
+        void add(byte[] entry) {
+            ByteBuf in = Unpooled.wrappedBuffer(entry);
+            if (entries.putIfAbsent(StoredEntry.offset(in, 0), entry) != null || StoredEntry.keyBytes(in, 0) == 0) {
+                return;
+            }
+            ByteBuffer key =
+                    ByteBuffer.wrap(ByteBufUtil.getBytes(in, StoredEntry.keyAt(0), StoredEntry.keyBytes(in, 0)));
+            if ((StoredEntry.flags(in, 0) & StoredEntry.FLAG_TOMBSTONE) != 0) {
+                byKey.remove(key);
+            } else {
+                byKey.put(key, entry);
+            }
+        }
+    }
+
+    private final Executor thread;
+    private final Map<Name, Stream> byName = new HashMap<>();
+    private final Map<Long, Stream> byNumber = new HashMap<>();
+
+    MemoryEventLog(Executor thread) {
+        this.thread = thread;
+    }
+
+    @Override
+    public Appender appender(Completion completion) {
+        return new MemoryAppender(completion);
+    }
+
+    /** A shard's; what waits for {@link #flush} is its own. */
+    private final class MemoryAppender implements Appender {
+        private final Completion completion;
+        private final ArrayDeque<Runnable> unflushed = new ArrayDeque<>();
+        private final long[] tickets = new long[2];
+        private int unflushedBytes;
+
+        MemoryAppender(Completion completion) {
+            this.completion = completion;
+        }
+
+        @Override
+        public boolean hasRoom(boolean isUrgent, int bytes) {
+            return unflushedBytes + bytes <= WAITING_BYTES_MAX;
+        }
+
+        @Override
+        public long append(boolean isUrgent, long stream, ByteBuf entries) {
+            List<byte[]> copies = new ArrayList<>();
+            int at = entries.readerIndex();
+            while (at < entries.writerIndex()) {
+                copies.add(ByteBufUtil.getBytes(entries, at, StoredEntry.bytes(entries, at)));
+                at += StoredEntry.bytes(entries, at);
+            }
+            unflushedBytes += entries.readableBytes();
+            return enqueue(isUrgent, () -> copies.forEach(of(stream)::add));
+        }
+
+        @Override
+        public long reserve(boolean isUrgent, long stream, long end) {
+            return enqueue(isUrgent, () -> of(stream).reservedEnd = Math.max(of(stream).reservedEnd, end));
+        }
+
+        private long enqueue(boolean isUrgent, Runnable change) {
+            long ticket = ++tickets[isUrgent ? 1 : 0];
+            unflushed.add(() -> {
+                change.run();
+                completion.onStored(isUrgent, ticket);
+            });
+            return ticket;
+        }
+
+        @Override
+        public void flush() {
+            unflushedBytes = 0;
+            Runnable next;
+            while ((next = unflushed.poll()) != null) {
+                try {
+                    thread.execute(next);
+                } catch (RejectedExecutionException closed) {
+                    completion.onFailed(false, tickets[0], EngineFault.CLOSED);
+                    completion.onFailed(true, tickets[1], EngineFault.CLOSED);
+                    unflushed.clear();
+                }
+            }
+        }
+    }
+
+    private Stream of(long number) {
+        Stream stream = byNumber.get(number);
+        if (stream == null) {
+            throw new IllegalArgumentException("no such stream: " + number);
+        }
+        return stream;
+    }
+
+    private <T> void ask(Answer<T> answer, Supplier<T> work) {
+        try {
+            thread.execute(() -> answer.onDone(work.get()));
+        } catch (RejectedExecutionException closed) {
+            answer.onFault(EngineFault.CLOSED);
+        }
+    }
+
+    @Override
+    public void open(String org, String topic, int epoch, Answer<Opened> answer) {
+        ask(
+                answer,
+                () -> byName.computeIfAbsent(new Name(org, topic), name -> {
+                            Stream made = new Stream(byName.size() + 1L, epoch);
+                            byNumber.put(made.first.stream(), made);
+                            return made;
+                        })
+                        .opened());
+    }
+
+    @Override
+    public void recall(long stream, long producer, long author, Answer<Recalled> answer) {
+        ask(answer, () -> recall(of(stream), producer, author));
+    }
+
+    private static Recalled recall(Stream stream, long producer, long author) {
+        NavigableMap<Long, Long> offsets = new TreeMap<>();
+        long authorOrdinal = 0;
+        for (byte[] entry : stream.entries.values()) {
+            ByteBuf in = Unpooled.wrappedBuffer(entry);
+            if (producer != 0 && StoredEntry.producer(in, 0) == producer && StoredEntry.sequence(in, 0) != 0) {
+                offsets.put(StoredEntry.sequence(in, 0), StoredEntry.offset(in, 0));
+            }
+            if (StoredEntry.author(in, 0) == author && StoredEntry.isCountable(in, 0)) {
+                authorOrdinal = StoredEntry.authorOrdinal(in, 0);
+            }
+        }
+        while (offsets.size() > RECALLED_COUNT_MAX) {
+            offsets.pollFirstEntry();
+        }
+        return new Recalled(
+                offsets.keySet().stream().mapToLong(Long::longValue).toArray(),
+                offsets.values().stream().mapToLong(Long::longValue).toArray(),
+                authorOrdinal);
+    }
+
+    @Override
+    public void read(Order order, Answer<Page> answer) {
+        ask(answer, () -> {
+            Stream stream = of(order.stream());
+            NavigableMap<Long, byte[]> wanted = order.isBackwards()
+                    ? stream.entries
+                            .subMap(order.end(), true, Math.max(order.from(), order.end()), true)
+                            .descendingMap()
+                    : stream.entries.subMap(order.from(), true, Math.max(order.from(), order.end()), false);
+            return page(
+                    wanted.values(),
+                    order.countMax(),
+                    order.bytesMax(),
+                    stream.opened().firstOffset());
+        });
+    }
+
+    private static Page page(Iterable<byte[]> wanted, int countMax, int bytesMax, long firstOffset) {
+        ByteBuf out = Unpooled.buffer();
+        int count = 0;
+        for (byte[] entry : wanted) {
+            if (count == countMax || (count > 0 && out.readableBytes() + entry.length > bytesMax)) {
+                return new Page(ByteBufUtil.getBytes(out), count, firstOffset, false);
+            }
+            out.writeBytes(entry);
+            count++;
+        }
+        return new Page(ByteBufUtil.getBytes(out), count, firstOffset, true);
+    }
+
+    @Override
+    public void offsetAt(long stream, long storedAtUs, Answer<Long> answer) {
+        ask(answer, () -> {
+            for (Map.Entry<Long, byte[]> each : of(stream).entries.entrySet()) {
+                if (StoredEntry.storedAtUs(Unpooled.wrappedBuffer(each.getValue()), 0) >= storedAtUs) {
+                    return each.getKey();
+                }
+            }
+            return of(stream).opened().nextOffset();
+        });
+    }
+
+    @Override
+    public void lastOfKeys(long stream, byte[] afterKey, int countMax, int bytesMax, Answer<Page> answer) {
+        ask(
+                answer,
+                () -> page(
+                        afterKey.length == 0
+                                ? of(stream).byKey.values()
+                                : of(stream)
+                                        .byKey
+                                        .tailMap(ByteBuffer.wrap(afterKey), false)
+                                        .values(),
+                        countMax,
+                        bytesMax,
+                        of(stream).opened().firstOffset()));
+    }
+}
