@@ -8,7 +8,7 @@ import io.netty.buffer.ByteBuf;
  * <p>Guarantees:
  *
  * <ul>
- *   <li><b>Order.</b> What one appender appends in one lane is stored, and completed, in the order given. A stream has one appender at a time. Offsets rise; they may have holes, and are chosen by the caller: an engine never changes one.
+ *   <li><b>Order.</b> What one appender appends in one lane is stored, and completed, in the order given. A stream has one appender at a time. Offsets are chosen by the caller and never changed. They rise, with holes; only an entry whose append failed may be appended again when later ones are stored already, and is then read in its place.
  *   <li><b>Whole or not.</b> An append is stored whole or not at all.
  *   <li><b>Durable.</b> Completed as stored means that it survives the end of the process and of the machine's power. Nothing is completed as stored before that.
  *   <li><b>Idempotent.</b> Entries appended again with the same stream, offset and event id are stored once.
@@ -46,7 +46,7 @@ public interface EventLog {
         void flush();
     }
 
-    /** Told what became of appends, on a thread of the engine's; must not wait. */
+    /** Told what became of appends: one call at a time, in the order of the tickets of each lane, on a thread of the engine's; must not wait. */
     interface Completion {
         /** All tickets of the lane up to this one that were not completed before are stored. */
         void onStored(boolean isUrgent, long ticket);

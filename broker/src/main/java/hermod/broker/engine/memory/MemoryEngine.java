@@ -1,6 +1,7 @@
 package hermod.broker.engine.memory;
 
 import hermod.broker.engine.Engine;
+import hermod.broker.engine.EngineFault;
 import hermod.broker.engine.EngineStatus;
 import hermod.broker.engine.EventBus;
 import hermod.broker.engine.EventLog;
@@ -8,6 +9,7 @@ import hermod.broker.engine.KeyedState;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /** Answers on one thread, in the order asked. Nothing is bounded but what waits to be appended: it is for a second of warming up, and for tests. */
 public final class MemoryEngine implements Engine {
@@ -34,6 +36,11 @@ public final class MemoryEngine implements Engine {
     @Override
     public EventBus bus() {
         return EventBus.ALONE;
+    }
+
+    @Override
+    public @Nullable EngineFault fault() {
+        return null;
     }
 
     @Override
