@@ -11,10 +11,13 @@ import hermod.broker.admission.Authenticator;
 import hermod.broker.admission.DevAuthenticator;
 import hermod.broker.admission.JwtAuthenticator;
 import hermod.broker.admission.RateLimits;
+import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.ServiceState;
 import hermod.broker.admission.ServiceSwitch;
 import hermod.broker.config.ConfigException;
 import hermod.broker.dispatch.Dispatch;
+import hermod.broker.engine.Engine;
+import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.filter.FilterText;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelInfo;
@@ -84,6 +87,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     private final Drain drain;
     private final CountDownLatch drained = new CountDownLatch(1);
     private final Authenticator authenticator;
+    private final Engine engine;
     private final Transport transport;
     private final List<Dispatch> dispatches = new ArrayList<>();
     private final List<Sessions> sessions = new ArrayList<>();
@@ -96,9 +100,11 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     /** Where the broker listens, as HOST:PORT with the ports that were really bound. */
     public record ReadyAddresses(String tcp, String ws, String admin) {}
 
-    private Broker(BrokerConfig config, SocketIo io, Authenticator authenticator) {
+    private Broker(
+            BrokerConfig config, SocketIo io, Authenticator authenticator, Engine engine, SessionGround.Hashes hashes) {
         this.config = config;
         this.authenticator = authenticator;
+        this.engine = engine;
         channels = new Channels(config.channels().byName());
         service = new ServiceSwitch(config.service(), channels);
         int shardCount = config.shard().effectiveShardCount(Runtime.getRuntime().availableProcessors());
@@ -112,8 +118,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 config.topic(),
                 config.batching(),
                 config.transport().payloadLimitBytes(),
-                config.filter().progressIntervalMs());
-        SessionGround sessionGround = sessionGround();
+                config.filter().progressIntervalMs(),
+                engine);
+        SessionGround sessionGround = sessionGround(hashes);
         transport =
                 new Transport(config.transport(), io, shardCount, config.shard().spinUs());
         drain = new Drain(config.service(), transport, dispatches, sessions);
@@ -131,10 +138,27 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
      * @throws IOException with one sentence if an address can't be listened on.
      */
     public static Broker start(BrokerConfig config) throws ConfigException, IOException {
+        config.createDataDir();
+        Engine engine = new MemoryEngine();
+        try {
+            return start(config, engine);
+        } catch (ConfigException | IOException | RuntimeException failed) {
+            engine.close();
+            throw failed;
+        }
+    }
+
+    /**
+     * The same with an engine of the caller's.
+     *
+     * @param engine given when the broker starts: closed with it.
+     */
+    public static Broker start(BrokerConfig config, Engine engine) throws ConfigException, IOException {
         SocketIo io = SocketIo.of(config.transport().io());
         config.createDataDir();
         Authenticator tokens = JwtAuthenticator.start(config.admission(), config.dataDir(), Clock.systemUTC());
-        Broker broker = new Broker(config, io, config.dev() ? new DevAuthenticator(tokens) : tokens);
+        SessionGround.Hashes hashes = new SessionGround.Hashes(SecretFile.readOrCreateIdentity(config.dataDir()));
+        Broker broker = new Broker(config, io, config.dev() ? new DevAuthenticator(tokens) : tokens, engine, hashes);
         try {
             broker.serve();
         } catch (IOException | RuntimeException failed) {
@@ -150,7 +174,12 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
      * @param authenticator given: closed with the broker.
      */
     static Broker startForWarmUp(BrokerConfig config, Authenticator authenticator) throws ConfigException, IOException {
-        Broker broker = new Broker(config, SocketIo.of(config.transport().io()), authenticator);
+        Broker broker = new Broker(
+                config,
+                SocketIo.of(config.transport().io()),
+                authenticator,
+                new MemoryEngine(),
+                new SessionGround.Hashes());
         try {
             broker.serveTcp();
         } catch (IOException | RuntimeException failed) {
@@ -176,7 +205,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         isReady = true;
     }
 
-    private SessionGround sessionGround() {
+    private SessionGround sessionGround(SessionGround.Hashes hashes) {
         return new SessionGround(
                 config.session(),
                 config.filter(),
@@ -193,7 +222,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 new ConnectionLimits(),
                 new RateLimits(config.publish().idleRatesLimitCount()),
                 service,
-                new SessionGround.Hashes(),
+                hashes,
                 Transport.allocator(),
                 config.homeRegion(),
                 config.dev());
@@ -539,6 +568,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                     false);
         }
         transport.close();
+        engine.close();
         authenticator.close();
     }
 }

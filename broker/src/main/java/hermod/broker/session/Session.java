@@ -154,6 +154,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
 
     private long producer;
     private long device;
+    private long author;
     private int lastCorrelation;
     private int errorCount;
     private int unturnedBytes;
@@ -510,6 +511,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         source = who.user().getBytes(StandardCharsets.UTF_8);
         percentile = who.rights().isService() ? ServiceState.ALWAYS : ServiceState.percentileOf(who.user());
         device = ground.hashes().of(who.org(), who.user(), wanted.getDeviceId());
+        author = ground.hashes().of("author", who.org(), who.user());
         // Without an epoch a client's next process would look like this one: its sequences mean nothing then.
         producer = wanted.getProducerEpoch() == 0
                 ? NO_PRODUCER
@@ -663,7 +665,13 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         if (who == null) {
             throw new IllegalStateException("asked for a topic before the token was checked");
         }
-        dispatch.hold(this, ++lastCorrelation, who.org(), TopicName.of(name), asSubscriber);
+        dispatch.hold(
+                this,
+                ++lastCorrelation,
+                who.org(),
+                TopicName.of(name),
+                asSubscriber,
+                who.rights().mayPublish(name));
         return lastCorrelation;
     }
 
@@ -1500,6 +1508,11 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     @Override
     public long producer() {
         return producer;
+    }
+
+    @Override
+    public long author() {
+        return author;
     }
 
     @Override

@@ -6,6 +6,7 @@ import hermod.broker.engine.EngineStatus;
 import hermod.broker.engine.EventBus;
 import hermod.broker.engine.EventLog;
 import hermod.broker.engine.KeyedState;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -15,13 +16,36 @@ import org.jspecify.annotations.Nullable;
 public final class MemoryEngine implements Engine {
     private static final int CLOSE_TIMEOUT_S = 10;
 
-    private final ExecutorService thread = Executors.newSingleThreadExecutor(task -> {
-        Thread made = new Thread(task, "hermod-engine-memory");
-        made.setDaemon(true);
-        return made;
-    });
-    private final MemoryEventLog events = new MemoryEventLog(thread);
-    private final MemoryKeyedState state = new MemoryKeyedState(thread);
+    private final @Nullable ExecutorService thread;
+    private final MemoryEventLog events;
+    private final MemoryKeyedState state;
+
+    /** With a thread of its own. */
+    public MemoryEngine() {
+        this(Executors.newSingleThreadExecutor(task -> {
+            Thread made = new Thread(task, "hermod-engine-memory");
+            made.setDaemon(true);
+            return made;
+        }));
+    }
+
+    private MemoryEngine(ExecutorService thread) {
+        this.thread = thread;
+        events = new MemoryEventLog(thread);
+        state = new MemoryKeyedState(thread);
+    }
+
+    private MemoryEngine(Executor caller) {
+        thread = null;
+        events = new MemoryEventLog(caller);
+        state = new MemoryKeyedState(caller);
+    }
+
+    /** One that answers within the call, for a test that has but one thread. */
+    public static MemoryEngine inline() {
+        Executor caller = Runnable::run;
+        return new MemoryEngine(caller);
+    }
 
     @Override
     public EventLog events() {
@@ -50,13 +74,17 @@ public final class MemoryEngine implements Engine {
 
     @Override
     public void close() {
-        thread.shutdown();
+        ExecutorService own = thread;
+        if (own == null) {
+            return;
+        }
+        own.shutdown();
         try {
-            if (!thread.awaitTermination(CLOSE_TIMEOUT_S, TimeUnit.SECONDS)) {
-                thread.shutdownNow();
+            if (!own.awaitTermination(CLOSE_TIMEOUT_S, TimeUnit.SECONDS)) {
+                own.shutdownNow();
             }
         } catch (InterruptedException interrupted) {
-            thread.shutdownNow();
+            own.shutdownNow();
             Thread.currentThread().interrupt();
         }
     }
