@@ -4,6 +4,7 @@ import hermod.broker.admin.AdminConfig;
 import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.ServiceConfig;
 import hermod.broker.admission.TokenMint;
+import hermod.broker.engine.Engine;
 import hermod.broker.filter.FilterConfig;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
@@ -24,6 +25,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** A real broker on free ports, in this process, with tokens for its clients. */
 public final class BrokerUnderTest implements AutoCloseable {
@@ -64,6 +66,20 @@ public final class BrokerUnderTest implements AutoCloseable {
         private BatchingConfig batching = BatchingConfig.defaults();
         private int spinUs;
         private boolean isDev;
+        private @Nullable Engine engine;
+        private @Nullable Path dataDir;
+
+        /** Instead of one of its own. */
+        public Setup engine(Engine given) {
+            engine = given;
+            return this;
+        }
+
+        /** Instead of a new one. */
+        public Setup dataDir(Path given) {
+            dataDir = given;
+            return this;
+        }
 
         public Setup io(TransportConfig.Io wanted) {
             io = wanted;
@@ -147,11 +163,11 @@ public final class BrokerUnderTest implements AutoCloseable {
         }
 
         public BrokerUnderTest start() throws Exception {
-            Path dataDir = Files.createTempDirectory("hermod-test");
+            Path directory = dataDir == null ? Files.createTempDirectory("hermod-test") : dataDir;
             TransportConfig transport = TransportConfig.defaults();
             BrokerConfig defaults = BrokerConfig.defaults();
-            Broker broker = Broker.start(new BrokerConfig(
-                    dataDir,
+            BrokerConfig config = new BrokerConfig(
+                    directory,
                     isDev,
                     0,
                     defaults.homeRegion(),
@@ -185,9 +201,10 @@ public final class BrokerUnderTest implements AutoCloseable {
                     channels,
                     batching,
                     defaults.metrics(),
-                    new AdminConfig(defaults.admin().host(), 0)));
+                    new AdminConfig(defaults.admin().host(), 0));
+            Broker broker = engine == null ? Broker.start(config) : Broker.start(config, engine);
             return new BrokerUnderTest(
-                    broker, dataDir, new TokenMint(SecretFile.readOrCreate(dataDir), Clock.systemUTC()));
+                    broker, directory, new TokenMint(SecretFile.readOrCreate(directory), Clock.systemUTC()));
         }
     }
 

@@ -106,9 +106,11 @@ final class MetricsDocument {
                     PUBLISHES_NOT_ENABLED,
                     EVICTED_LOW,
                     EVICTED_NORMAL,
-                    EVICTED_HIGH -> "events";
+                    EVICTED_HIGH,
+                    EVENTS_STORED,
+                    EVENTS_NOT_STORED -> "events";
             case RUNS_OVERRUN -> "runs";
-            case WINDOW_READS -> "reads";
+            case WINDOW_READS, STORE_READS -> "reads";
             case WINDOWS_SHORTENED -> "chunks";
             case SUBSCRIPTIONS_BEHIND -> "subscriptions";
             case READS_STOPPED -> "stops";
