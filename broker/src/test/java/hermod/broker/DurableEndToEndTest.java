@@ -13,8 +13,12 @@ import hermod.protocol.control.wire.ResumeResult;
 import hermod.protocol.control.wire.Resumed;
 import hermod.protocol.control.wire.TopicResult;
 import hermod.protocol.control.wire.Welcome;
+import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.FrameType;
 import hermod.protocol.frame.PublishedFrame;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -280,6 +284,46 @@ class DurableEndToEndTest {
             publisher.publish(topic.getHandle(), 3, 0, 7, 0, 0, "event 7");
             assertThat(RawClient.texts(subscriber, 5))
                     .containsExactly("event 3", "event 4", "event 5", "event 6", "event 7");
+        }
+    }
+
+    private static final byte[] ID = new byte[16];
+
+    private static void publishWithId(RawClient publisher, int handle, int requestId) throws Exception {
+        ByteBuf fields = Unpooled.buffer();
+        fields.writeByte(EventFields.TAG_EVENT_ID).writeShortLE(ID.length).writeBytes(ID);
+        publisher.publish(handle, requestId, 0, 0, 0, 0, 0, ByteBufUtil.getBytes(fields), new byte[] {1});
+    }
+
+    @Tag("EV-6")
+    @Test
+    void anEventIdIsRecognisedFromWhomeverItComesAndAfterARestart() throws Exception {
+        Path dataDir = Files.createTempDirectory("hermod-test");
+        try (BrokerUnderTest broker =
+                new BrokerUnderTest.Setup().engine(engine).dataDir(dataDir).start()) {
+            RawClient publisher = client(broker, "alice", 7);
+            RawClient other = client(broker, "bob", 8);
+            RawClient subscriber = client(broker, "carol", 9);
+            subscriber.subscribe("chat:1");
+            int handle = publisher.open("chat:1").getHandle();
+            engine.fail(EngineFault.FAILED);
+            publishWithId(publisher, handle, 1);
+            refused(publisher, ErrorCode.NOT_STORED);
+            engine.fail(null);
+            publishWithId(publisher, handle, 2);
+            accepted(publisher, 2);
+            publishWithId(other, other.open("chat:1").getHandle(), 3);
+            duplicate(other, 2);
+            publishWithId(publisher, publisher.open("chat:2").getHandle(), 4);
+            accepted(publisher, 1);
+            subscriber.readEvent();
+            assertThat(subscriber.isQuiet(50)).isTrue();
+        }
+        try (BrokerUnderTest broker =
+                new BrokerUnderTest.Setup().engine(engine).dataDir(dataDir).start()) {
+            RawClient publisher = client(broker, "alice", 17);
+            publishWithId(publisher, publisher.open("chat:1").getHandle(), 5);
+            duplicate(publisher, 2);
         }
     }
 

@@ -138,6 +138,7 @@ public final class Dispatch implements RingHandler {
                 metrics,
                 outgoing,
                 ground.engine,
+                ground.topicConfig.dedupIdsPerTopicLimitCount(),
                 this);
         progress = new ProgressList(shard.clock(), flushes, ground.allocator, ground.progressIntervalMs);
         fanout = new Fanout(

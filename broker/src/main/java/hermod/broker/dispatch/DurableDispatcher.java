@@ -13,6 +13,7 @@ import hermod.broker.shard.Shard;
 import hermod.broker.topic.Chunk;
 import hermod.broker.topic.Deduplication;
 import hermod.broker.topic.DurableTopic;
+import hermod.broker.topic.EventIds;
 import hermod.broker.topic.HomeTopics;
 import hermod.broker.topic.IncomingEvent;
 import hermod.broker.topic.PendingRun;
@@ -22,6 +23,7 @@ import hermod.protocol.Priority;
 import hermod.protocol.frame.PublishedWriter;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -79,7 +81,8 @@ final class DurableDispatcher implements StoreQueue.Owner {
             ShardMetrics metrics,
             Outgoing[] outgoing,
             Home home,
-            StoredTopics.Holds holds) {
+            StoredTopics.Holds holds,
+            int dedupIdsLimitCount) {
         this.shard = shard;
         this.engine = engine;
         this.dispatch = dispatch;
@@ -89,7 +92,7 @@ final class DurableDispatcher implements StoreQueue.Owner {
         this.outgoing = outgoing;
         this.home = home;
         store = new StoreQueue(shard, engine.events(), this);
-        stored = new StoredTopics(shard, engine.events(), topics, deduplication, store, holds);
+        stored = new StoredTopics(shard, engine.events(), topics, deduplication, store, dedupIdsLimitCount, holds);
     }
 
     StoredTopics topics() {
@@ -155,6 +158,28 @@ final class DurableDispatcher implements StoreQueue.Owner {
                 return refuse(log, requestId, ErrorCode.SEQUENCE_TOO_OLD, 0, outcomes);
             }
         }
+        EventIds ids = durable.ids();
+        int idAt = ids == null ? -1 : EventId.at(incoming);
+        if (ids != null && idAt >= 0) {
+            long seen = ids.find(
+                    idPart(incoming, idAt),
+                    idPart(incoming, idAt + Long.BYTES),
+                    shard.clock().nowUs());
+            if (seen > 0) {
+                return onDuplicate(
+                        log,
+                        durable,
+                        incoming,
+                        requestId,
+                        sequence,
+                        producer,
+                        author,
+                        seen,
+                        publisherShard,
+                        party,
+                        outcomes);
+            }
+        }
         boolean isUrgent = log.lane() == Priority.URGENT;
         boolean hasRoom = store.hasRoom(isUrgent, TopicLog.frameBytes(incoming));
         if (durable.isEarly() ? log.nextOffset() >= durable.reservedEnd() : !hasRoom) {
@@ -163,6 +188,13 @@ final class DurableDispatcher implements StoreQueue.Owner {
         long offset = log.append(incoming, arrivedNs, dispatch.runs());
         if (sequence != 0) {
             deduplication.put(log, producer, sequence, offset, arrivedNs);
+        }
+        if (ids != null && idAt >= 0) {
+            ids.add(
+                    idPart(incoming, idAt),
+                    idPart(incoming, idAt + Long.BYTES),
+                    offset,
+                    durable.stamp(shard.clock().nowUs()));
         }
         home.queue(log);
         if (!hasRoom) {
@@ -181,6 +213,10 @@ final class DurableDispatcher implements StoreQueue.Owner {
             run.addOutcome(PendingRun.CLAMPED, publisherShard, party, requestId, offset, incoming.priority, 0);
         }
         return true;
+    }
+
+    private static long idPart(IncomingEvent incoming, int at) {
+        return incoming.in.getLong(at, ByteOrder.BIG_ENDIAN);
     }
 
     private void reserveAhead(TopicLog log, DurableTopic durable, boolean isUrgent) {
@@ -311,6 +347,11 @@ final class DurableDispatcher implements StoreQueue.Owner {
                 durable.noteUnstored(StoredEntry.offset(entries, at));
             } else {
                 deduplication.takeBack(log, StoredEntry.producer(entries, at), StoredEntry.sequence(entries, at));
+                EventIds ids = durable.ids();
+                int idAt = EventId.atInFrame(entries, StoredEntry.frameAt(entries, at));
+                if (ids != null && idAt >= 0) {
+                    ids.takeBack(entries.getLong(idAt), entries.getLong(idAt + Long.BYTES));
+                }
             }
         }
         if (!durable.isEarly()) {

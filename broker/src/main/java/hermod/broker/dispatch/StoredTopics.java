@@ -11,6 +11,7 @@ import hermod.broker.topic.Channel;
 import hermod.broker.topic.Deduplication;
 import hermod.broker.topic.Durability;
 import hermod.broker.topic.DurableTopic;
+import hermod.broker.topic.EventIds;
 import hermod.broker.topic.HomeTopics;
 import hermod.broker.topic.TopicLog;
 import hermod.protocol.ErrorCode;
@@ -22,8 +23,10 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.agrona.collections.Long2LongHashMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Brings what the engine knows of durable topics and of their publishers to the home shard, before they are held: the engine is asked, and whoever wants to hold the topic waits for its answer.
@@ -72,6 +75,7 @@ final class StoredTopics {
     private final Deduplication deduplication;
     private final StoreQueue store;
     private final Holds holds;
+    private final int dedupIdsLimitCount;
     private final Map<Key, List<Hold>> openings = new HashMap<>();
     private final Map<Publisher, Recall> recalls = new HashMap<>();
 
@@ -81,7 +85,9 @@ final class StoredTopics {
             HomeTopics topics,
             Deduplication deduplication,
             StoreQueue store,
+            int dedupIdsLimitCount,
             Holds holds) {
+        this.dedupIdsLimitCount = dedupIdsLimitCount;
         this.shard = shard;
         this.events = events;
         this.topics = topics;
@@ -113,11 +119,10 @@ final class StoredTopics {
             waiting.add(hold);
             openings.put(key, waiting);
             events.open(
-                    key.org, key.topic, topics.nextEpoch(), onShard(opened -> onOpened(key, hold, opened), fault -> {
-                        for (Hold each : end(key)) {
-                            holds.onRefused(each, ErrorCode.UNAVAILABLE);
-                        }
-                    }));
+                    key.org,
+                    key.topic,
+                    topics.nextEpoch(),
+                    onShard(opened -> onOpened(key, hold, opened), fault -> refuse(key)));
         }
     }
 
@@ -127,15 +132,54 @@ final class StoredTopics {
     }
 
     private void onOpened(Key key, Hold first, EventLog.Opened opened) {
+        long windowUs = TimeUnit.SECONDS.toMicros(first.channel().policy().dedupWindowS());
+        if (windowUs == 0) {
+            reserve(key, first, opened, null);
+            return;
+        }
+        IdLoading loading =
+                new IdLoading(dedupIdsLimitCount, windowUs, shard.clock().nowUs());
+        loadIds(key, first, opened, loading, opened.nextOffset() - 1);
+    }
+
+    /** Reads the latest events backwards, page by page, for their ids. */
+    private void loadIds(Key key, Hold first, EventLog.Opened opened, IdLoading loading, long from) {
+        if (from < opened.firstOffset()) {
+            reserve(key, first, opened, loading.ids());
+            return;
+        }
+        events.read(
+                new EventLog.Order(opened.stream(), from, 0, true, IdLoading.PAGE_COUNT, IdLoading.PAGE_BYTES),
+                onShard(
+                        page -> {
+                            boolean isDone = loading.take(page) || page.isEnd();
+                            loadIds(key, first, opened, loading, isDone ? 0 : loading.lowestOffset() - 1);
+                        },
+                        fault -> {
+                            if (first.channel().policy().durability() == Durability.DISK_EARLY) {
+                                reserve(key, first, opened, loading.ids());
+                            } else {
+                                refuse(key);
+                            }
+                        }));
+    }
+
+    private void refuse(Key key) {
+        for (Hold each : end(key)) {
+            holds.onRefused(each, ErrorCode.UNAVAILABLE);
+        }
+    }
+
+    private void reserve(Key key, Hold first, EventLog.Opened opened, @Nullable EventIds ids) {
         boolean isEarly = first.channel().policy().durability() == Durability.DISK_EARLY;
         if (!isEarly) {
-            begin(key, first, opened, opened.epoch(), opened.nextOffset());
+            begin(key, first, opened, opened.epoch(), opened.nextOffset(), ids);
             return;
         }
         long reservedEnd = opened.nextOffset() + RESERVED_BLOCK;
         boolean isUrgent = first.channel().policy().lane() == Priority.URGENT;
         if (!store.hasRoom(isUrgent, 0)) {
-            begin(key, first, opened, topics.nextEpoch(), reservedEnd);
+            begin(key, first, opened, topics.nextEpoch(), reservedEnd, ids);
             return;
         }
         store.reserve(
@@ -144,10 +188,17 @@ final class StoredTopics {
                 reservedEnd,
                 fault ->
                         // Offsets that could not be reserved may be given again after a restart: in another epoch then.
-                        begin(key, first, opened, fault == null ? opened.epoch() : topics.nextEpoch(), reservedEnd));
+                        begin(
+                                key,
+                                first,
+                                opened,
+                                fault == null ? opened.epoch() : topics.nextEpoch(),
+                                reservedEnd,
+                                ids));
     }
 
-    private void begin(Key key, Hold first, EventLog.Opened opened, int epoch, long reservedEnd) {
+    private void begin(
+            Key key, Hold first, EventLog.Opened opened, int epoch, long reservedEnd, @Nullable EventIds ids) {
         boolean isEarly = first.channel().policy().durability() == Durability.DISK_EARLY;
         DurableTopic durable = new DurableTopic(
                 opened.stream(),
@@ -155,7 +206,8 @@ final class StoredTopics {
                 opened.firstOffset(),
                 opened.nextOffset(),
                 opened.ordinal(),
-                opened.storedAtUs());
+                opened.storedAtUs(),
+                ids);
         durable.endReserve(reservedEnd);
         List<Hold> waiting = end(key);
         TopicLog log = topics.open(

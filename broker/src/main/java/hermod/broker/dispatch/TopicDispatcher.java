@@ -93,6 +93,7 @@ final class TopicDispatcher implements RunSink, PieceSink, DurableDispatcher.Hom
             ShardMetrics metrics,
             Outgoing[] outgoing,
             Engine engine,
+            int dedupIdsLimitCount,
             Dispatch dispatch) {
         this.shard = shard;
         this.topics = topics;
@@ -102,8 +103,8 @@ final class TopicDispatcher implements RunSink, PieceSink, DurableDispatcher.Hom
         this.compressor = compressor;
         this.metrics = metrics;
         this.outgoing = outgoing;
-        this.durables =
-                new DurableDispatcher(shard, engine, dispatch, topics, deduplication, metrics, outgoing, this, this);
+        this.durables = new DurableDispatcher(
+                shard, engine, dispatch, topics, deduplication, metrics, outgoing, this, this, dedupIdsLimitCount);
     }
 
     /** What durable topics have besides. */

@@ -60,7 +60,7 @@ public interface EventLog {
      *
      * @param stream its number, which never changes.
      * @param epoch that of the first open, whatever later ones wished.
-     * @param firstOffset of the first entry that is kept; {@code nextOffset} where there is none.
+     * @param firstOffset retention has removed nothing at or above it; not above {@code nextOffset}. The first entry may be higher: offsets have holes.
      * @param nextOffset above all offsets stored or reserved.
      * @param ordinal of the last countable entry; 0 where there was none.
      * @param storedAtUs of the last entry; 0 where there was none.
@@ -99,7 +99,7 @@ public interface EventLog {
      *
      * @param entries one behind the other, in the order they were read in; the receiver's.
      * @param count of them.
-     * @param firstOffset of the first entry the stream keeps; above all of it where it keeps none.
+     * @param firstOffset retention has removed nothing at or above it.
      * @param isEnd whether there is no further entry in what was asked for.
      */
     record Page(byte[] entries, int count, long firstOffset, boolean isEnd) {}

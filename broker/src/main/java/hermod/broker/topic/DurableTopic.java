@@ -20,6 +20,7 @@ public final class DurableTopic {
     private final long stream;
     private final boolean isEarly;
     private final Long2LongHashMap ordinalsByAuthor = new Long2LongHashMap(UNKNOWN);
+    private final @Nullable EventIds ids;
     private @Nullable LongHashSet unstored;
     private long ordinal;
     private long storedAtUs;
@@ -39,8 +40,17 @@ public final class DurableTopic {
      * @param isEarly whether events are fanned out before they are stored.
      * @param firstKept the first offset that can be read; {@code nextOffset} where there is none.
      * @param nextOffset the first one to be given.
+     * @param ids of its latest events; null where its channel does not compare them.
      */
-    public DurableTopic(long stream, boolean isEarly, long firstKept, long nextOffset, long ordinal, long storedAtUs) {
+    public DurableTopic(
+            long stream,
+            boolean isEarly,
+            long firstKept,
+            long nextOffset,
+            long ordinal,
+            long storedAtUs,
+            @Nullable EventIds ids) {
+        this.ids = ids;
         this.stream = stream;
         this.isEarly = isEarly;
         this.firstKept = firstKept;
@@ -58,6 +68,11 @@ public final class DurableTopic {
     /** Whether events are fanned out before they are stored. */
     public boolean isEarly() {
         return isEarly;
+    }
+
+    /** The ids of its latest events; null where its channel does not compare them. */
+    public @Nullable EventIds ids() {
+        return ids;
     }
 
     /** The first offset that could be read when the topic was opened, or was last seen to be. */

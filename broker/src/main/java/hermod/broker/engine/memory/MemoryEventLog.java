@@ -39,13 +39,13 @@ final class MemoryEventLog implements EventLog {
         Opened opened() {
             if (entries.isEmpty()) {
                 long next = Math.max(1, reservedEnd);
-                return new Opened(first.stream(), first.epoch(), next, next, 0, 0);
+                return new Opened(first.stream(), first.epoch(), 1, next, 0, 0);
             }
             ByteBuf last = Unpooled.wrappedBuffer(entries.lastEntry().getValue());
             return new Opened(
                     first.stream(),
                     first.epoch(),
-                    entries.firstKey(),
+                    1,
                     Math.max(entries.lastKey() + 1, reservedEnd),
                     StoredEntry.ordinal(last, 0),
                     StoredEntry.storedAtUs(last, 0));
