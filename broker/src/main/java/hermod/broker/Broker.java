@@ -17,6 +17,7 @@ import hermod.broker.admission.ServiceSwitch;
 import hermod.broker.config.ConfigException;
 import hermod.broker.dispatch.Dispatch;
 import hermod.broker.engine.Engine;
+import hermod.broker.engine.EngineStatus;
 import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.filter.FilterText;
 import hermod.broker.metrics.BrokerStats;
@@ -24,6 +25,7 @@ import hermod.broker.metrics.ChannelInfo;
 import hermod.broker.metrics.ConnectionStats;
 import hermod.broker.metrics.Metrics;
 import hermod.broker.metrics.SlowConnections;
+import hermod.broker.metrics.StoreStats;
 import hermod.broker.metrics.TopicStats;
 import hermod.broker.session.CommandRouter;
 import hermod.broker.session.Commands;
@@ -108,7 +110,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         channels = new Channels(config.channels().byName());
         service = new ServiceSwitch(config.service(), channels);
         int shardCount = config.shard().effectiveShardCount(Runtime.getRuntime().availableProcessors());
-        metrics = new Metrics(infos(channels), shardCount, config.metrics());
+        metrics = new Metrics(infos(channels, engine.isDurable()), shardCount, config.metrics());
         Shard[] shards = new Shard[shardCount];
         Arrays.setAll(shards, index -> new Shard(index, config.shard()));
         Dispatch.Ground ground = new Dispatch.Ground(
@@ -228,14 +230,14 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 config.dev());
     }
 
-    private static List<ChannelInfo> infos(Channels channels) {
+    private static List<ChannelInfo> infos(Channels channels, boolean hasDisk) {
         List<ChannelInfo> infos = new ArrayList<>();
         for (Channel channel : channels.all()) {
             infos.add(new ChannelInfo(
                     channel.name(),
                     channel.policy().lane().name(),
                     channel.policy().durability().name(),
-                    channel.policy().durability().isOnDisk(),
+                    channel.policy().durability().isOnDisk() && !hasDisk,
                     channel.policy().tier(),
                     channel.policy().goalP95Us()));
         }
@@ -289,7 +291,23 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 transport.connectionCount(),
                 topics,
                 metrics.counters(),
-                metrics.channels());
+                metrics.channels(),
+                statsOf(engine.status()));
+    }
+
+    private static StoreStats statsOf(EngineStatus status) {
+        return new StoreStats(
+                status.fault() == null ? "" : status.fault().name(),
+                status.reason(),
+                status.storedEvents(),
+                status.syncs(),
+                status.syncP50Us(),
+                status.syncP99Us(),
+                status.syncMaxUs(),
+                status.waitingBytes(),
+                status.journalBytes(),
+                status.diskBytes(),
+                status.memoryBytes());
     }
 
     @Override

@@ -10,6 +10,9 @@ public interface Engine extends AutoCloseable {
 
     EventBus bus();
 
+    /** Whether what it has stored outlives the process. */
+    boolean isDurable();
+
     /** What durable publishes are refused with now; null while all is well. Any thread, never waits, and costs next to nothing. */
     @Nullable
     EngineFault fault();

@@ -17,7 +17,7 @@ public record ChannelPolicy(
 
         @Setting(
                 text =
-                        "When an event counts as accepted: in memory, on disk, on disk but fanned out before, or never kept. This version keeps every channel in memory and says so at start.")
+                        "When an event counts as accepted: in memory, on disk, on disk but fanned out before, or never kept. While the store is full or failing, events of disk are refused (STORE_FULL, NOT_STORED); those of disk-early are fanned out and told NOT_STORED.")
         Durability durability,
 
         @Setting(

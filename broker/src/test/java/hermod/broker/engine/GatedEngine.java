@@ -65,6 +65,11 @@ public final class GatedEngine implements Engine {
     }
 
     @Override
+    public boolean isDurable() {
+        return true;
+    }
+
+    @Override
     public @Nullable EngineFault fault() {
         return refusing;
     }

@@ -63,6 +63,11 @@ public final class MemoryEngine implements Engine {
     }
 
     @Override
+    public boolean isDurable() {
+        return false;
+    }
+
+    @Override
     public @Nullable EngineFault fault() {
         return null;
     }
