@@ -18,6 +18,9 @@ import hermod.broker.config.ConfigException;
 import hermod.broker.dispatch.Dispatch;
 import hermod.broker.engine.Engine;
 import hermod.broker.engine.EngineStatus;
+import hermod.broker.engine.Retention;
+import hermod.broker.engine.embedded.EmbeddedConfig;
+import hermod.broker.engine.embedded.EmbeddedEngine;
 import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.filter.FilterText;
 import hermod.broker.metrics.BrokerStats;
@@ -36,6 +39,8 @@ import hermod.broker.session.Sessions;
 import hermod.broker.shard.Shard;
 import hermod.broker.shard.ShardClock;
 import hermod.broker.topic.Channel;
+import hermod.broker.topic.ChannelPolicies;
+import hermod.broker.topic.ChannelPolicy;
 import hermod.broker.topic.Channels;
 import hermod.broker.topic.TopicLog;
 import hermod.broker.transport.SocketIo;
@@ -76,6 +81,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
 
     private static final Logger LOG = LoggerFactory.getLogger(Broker.class);
     private static final int LISTED_COUNT_MAX = 10_000;
+
+    /** Who appends to the journal besides the shards: the engine itself, the operators' audit, and one to spare. */
+    private static final int OTHER_APPENDERS = 3;
 
     /** Sessions a shard looks at in one go for the slow ones: events pass in between. */
     private static final int LOOKED_AT_ONCE = 500;
@@ -141,13 +149,35 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
      */
     public static Broker start(BrokerConfig config) throws ConfigException, IOException {
         config.createDataDir();
-        Engine engine = new MemoryEngine();
+        Engine engine = openEngine(config);
         try {
             return start(config, engine);
         } catch (ConfigException | IOException | RuntimeException failed) {
             engine.close();
             throw failed;
         }
+    }
+
+    private static Engine openEngine(BrokerConfig config) throws IOException {
+        int shardCount = config.shard().effectiveShardCount(Runtime.getRuntime().availableProcessors());
+        ChannelPolicies channels = config.channels();
+        long limitBytes = config.store().topicLimitBytes();
+        return EmbeddedEngine.open(
+                config.dataDir().resolve("events"),
+                new EmbeddedConfig(config.journal().withSourceCount(shardCount + OTHER_APPENDERS), config.store()),
+                (org, topic) -> retentionOf(channels, topic, limitBytes));
+    }
+
+    /** What is kept for a topic whose channel there is no longer: all, since nobody said otherwise. */
+    private static Retention retentionOf(ChannelPolicies channels, String topic, long limitBytes) {
+        int colon = topic.indexOf(':');
+        ChannelPolicy policy = colon < 0 ? null : channels.of(topic.substring(0, colon));
+        return policy == null
+                ? Retention.ALL
+                : new Retention(
+                        TimeUnit.NANOSECONDS.toMicros(policy.keepsNs(TimeUnit.DAYS.toNanos(1))),
+                        policy.keepsEvents(),
+                        limitBytes);
     }
 
     /**

@@ -4,6 +4,8 @@ import hermod.broker.admin.AdminConfig;
 import hermod.broker.admission.AdmissionConfig;
 import hermod.broker.admission.ServiceConfig;
 import hermod.broker.config.Setting;
+import hermod.broker.engine.embedded.JournalConfig;
+import hermod.broker.engine.embedded.StoreConfig;
 import hermod.broker.filter.FilterConfig;
 import hermod.broker.metrics.MetricsConfig;
 import hermod.broker.outbox.OutboxConfig;
@@ -78,6 +80,12 @@ public record BrokerConfig(
         @Setting(text = "When events of batched channels wait for each other, and are compressed.")
         BatchingConfig batching,
 
+        @Setting(text = "The files in which durable events are written before they are acknowledged.")
+        JournalConfig journal,
+
+        @Setting(text = "The store behind the journal, from which history is read.")
+        StoreConfig store,
+
         @Setting(text = "Latency histograms.") MetricsConfig metrics,
 
         @Setting(text = "The operators' port.") AdminConfig admin) {
@@ -88,6 +96,14 @@ public record BrokerConfig(
             throw new IllegalArgumentException("shard.ring-capacity-bytes is " + shard.ringCapacityBytes()
                     + "; one eighth of it must hold the largest frame, which is transport.payload-limit-bytes and 16 KiB: "
                     + frameBytes);
+        }
+        // A run is at most a chunk, or one event; each of its events has a head of its own in the journal.
+        int appendBytes = frameBytes + 3 * topic.chunkBytes();
+        if (appendBytes > Math.min(journal.ringBytes(), journal.urgentRingBytes()) / 8) {
+            throw new IllegalArgumentException("journal.ring-bytes is " + journal.ringBytes()
+                    + " and journal.urgent-ring-bytes " + journal.urgentRingBytes()
+                    + "; one eighth of each must hold the largest append, which is the largest frame and three times topic.chunk-bytes: "
+                    + appendBytes);
         }
         if (frameBytes > outbox.limitBytes() - outbox.urgentReserveBytes()) {
             throw new IllegalArgumentException("outbox.limit-bytes is " + outbox.limitBytes()
@@ -124,6 +140,8 @@ public record BrokerConfig(
                 TopicConfig.defaults(),
                 ChannelPolicies.defaults(),
                 BatchingConfig.defaults(),
+                JournalConfig.defaults(),
+                StoreConfig.defaults(),
                 MetricsConfig.defaults(),
                 AdminConfig.defaults());
     }
@@ -146,6 +164,8 @@ public record BrokerConfig(
                 topic,
                 channels,
                 batching,
+                journal,
+                store,
                 metrics,
                 admin);
     }

@@ -101,6 +101,8 @@ final class WarmUp {
                 served.topic(),
                 ChannelPolicies.defaults().withRate(RATE_MAX, RATE_MAX / 10),
                 served.batching(),
+                defaults.journal(),
+                defaults.store(),
                 defaults.metrics(),
                 defaults.admin());
     }

@@ -200,6 +200,8 @@ public final class BrokerUnderTest implements AutoCloseable {
                     topic,
                     channels,
                     batching,
+                    defaults.journal(),
+                    defaults.store(),
                     defaults.metrics(),
                     new AdminConfig(defaults.admin().host(), 0));
             Broker broker = engine == null ? Broker.start(config) : Broker.start(config, engine);

@@ -207,6 +207,12 @@ public record ChannelPolicy(
         };
     }
 
+    /** Events of a topic that are kept at most; {@code Long.MAX_VALUE} where the policy names no number. */
+    public long keepsEvents() {
+        int end = keeps.indexOf(" events");
+        return end < 0 ? Long.MAX_VALUE : Long.parseLong(keeps.substring(keeps.lastIndexOf(' ', end - 1) + 1, end));
+    }
+
     /** The goal in microseconds, as latencies are measured. */
     public long goalP95Us() {
         return goalP95Ms * 1_000L;

@@ -270,6 +270,8 @@ class ConfigReaderTest {
                 defaults.topic(),
                 defaults.channels(),
                 defaults.batching(),
+                defaults.journal(),
+                defaults.store(),
                 defaults.metrics(),
                 defaults.admin());
         ConfigException refused = catchThrowableOfType(

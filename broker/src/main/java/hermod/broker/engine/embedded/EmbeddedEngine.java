@@ -1,6 +1,7 @@
 package hermod.broker.engine.embedded;
 
 import hermod.broker.engine.Engine;
+import hermod.broker.engine.EngineFault;
 import hermod.broker.engine.EngineStatus;
 import hermod.broker.engine.EventBus;
 import hermod.broker.engine.EventLog;
@@ -119,6 +120,16 @@ public final class EmbeddedEngine implements Engine {
     @Override
     public EventBus bus() {
         return EventBus.ALONE;
+    }
+
+    @Override
+    public boolean isDurable() {
+        return true;
+    }
+
+    @Override
+    public @Nullable EngineFault fault() {
+        return journal.fault(false);
     }
 
     @Override

@@ -53,7 +53,15 @@ public record StoreConfig(
         int retentionIntervalS,
 
         @Setting(min = 1, max = 64, text = "Threads that flush and compact the store's files in the background.")
-        int backgroundJobCount) {
+        int backgroundJobCount,
+
+        @Setting(
+                unit = "bytes",
+                min = 65_536,
+                max = 1_099_511_627_776L,
+                text =
+                        "Bytes kept of one topic's events, whatever its channel keeps by age and count; the oldest go first.")
+        long topicLimitBytes) {
 
     public StoreConfig {
         if (flushAfterBytes > memoryBytes / 2) {
@@ -63,6 +71,6 @@ public record StoreConfig(
     }
 
     public static StoreConfig defaults() {
-        return new StoreConfig(256L << 20, 64L << 20, 32L << 20, 2, 4_096, 5_000, 60, 2);
+        return new StoreConfig(256L << 20, 64L << 20, 32L << 20, 2, 4_096, 5_000, 60, 2, 1L << 30);
     }
 }
