@@ -55,6 +55,16 @@ public final class Asked<T extends @Nullable Object> implements Answer<T> {
         }
     }
 
+    /** The fault, or null where there was a result. */
+    public @Nullable EngineFault fault() {
+        try {
+            result();
+            return null;
+        } catch (Fault told) {
+            return told.fault;
+        }
+    }
+
     @Override
     public void onDone(T result) {
         if (!answer.complete(result)) {

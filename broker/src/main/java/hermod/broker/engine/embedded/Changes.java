@@ -395,6 +395,7 @@ final class Changes implements EventLog.Completion, AutoCloseable {
     public void close() {
         isClosing = true;
         isEnding = true;
+        tasks.add(() -> {});
         try {
             thread.join(CLOSE_TIMEOUT_MS);
         } catch (InterruptedException interrupted) {

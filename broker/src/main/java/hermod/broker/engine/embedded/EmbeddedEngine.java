@@ -14,6 +14,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
+import org.rocksdb.RocksIterator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -168,6 +169,17 @@ public final class EmbeddedEngine implements Engine {
     /** Events that retention removed since the start; any thread. */
     public long removedEvents() {
         return retainer.removedCount();
+    }
+
+    /** Values in the store, whether their time is over or not; for tests. */
+    long storedValues() {
+        long count = 0;
+        try (RocksIterator values = store.db().newIterator(store.state)) {
+            for (values.seekToFirst(); values.isValid(); values.next()) {
+                count++;
+            }
+        }
+        return count;
     }
 
     @Override

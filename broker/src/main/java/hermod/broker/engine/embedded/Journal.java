@@ -616,8 +616,7 @@ final class Journal implements AutoCloseable {
                             lastStored,
                             isReserve));
         } catch (IOException e) {
-            supply.discarded(file);
-            file.file().close();
+            supply.discard(file);
             throw e;
         }
         closeSegment();

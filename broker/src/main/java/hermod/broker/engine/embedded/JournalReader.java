@@ -110,7 +110,7 @@ final class JournalReader {
 
     private Checked check(SegmentHead head, @Nullable SegmentHead after) throws IOException {
         try (JournalFile file = disk.open(JournalSegment.nameOf(head.number()))) {
-            long end = after == null ? head.segmentBytes() : after.previousEnd();
+            long end = after == null ? head.segmentBytes() : Math.min(head.segmentBytes(), after.previousEnd());
             long position = JournalFormat.BLOCK_BYTES;
             long batch = head.firstBatch();
             long lastStored = head.storedBefore();
@@ -127,7 +127,7 @@ final class JournalReader {
             }
             if (after == null) {
                 scan(file, head, batch, position);
-            } else if (position != end || batch != after.firstBatch()) {
+            } else if (position != after.previousEnd() || batch != after.firstBatch()) {
                 throw damaged(
                         head.number(),
                         position,

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -18,9 +19,12 @@ import org.slf4j.LoggerFactory;
  */
 @RunsOn(Owner.STORE)
 final class JournalSupply implements AutoCloseable {
-    static final String SPARE = "spare.journal";
-    static final String RESERVE = "reserve.journal";
-    static final String MAKING = ".making";
+    /** What names begin with; a number follows, as the name of one that was taken may still be in use when the next is made. */
+    static final String SPARE = "spare-";
+
+    static final String RESERVE = "reserve-";
+    private static final String SUFFIX = ".journal";
+    private static final String MAKING = ".making";
 
     private static final Logger LOG = LoggerFactory.getLogger(JournalSupply.class);
     private static final int ZEROS_BYTES = 1024 * 1024;
@@ -43,6 +47,10 @@ final class JournalSupply implements AutoCloseable {
     private String reason = "";
     private String reserveReason = "";
     private long segmentBytes;
+
+    /** Of whoever makes files: the opening thread, then this one's own. */
+    private long nameCount;
+
     private long releasedBatch;
     private boolean isClosing;
 
@@ -57,25 +65,34 @@ final class JournalSupply implements AutoCloseable {
     /** Takes over what an earlier life left; before {@link #start}. */
     void adopt() throws IOException {
         for (String name : disk.names()) {
-            if (name.endsWith(MAKING)) {
-                disk.removeIfThere(name);
+            if (name.startsWith(SPARE)) {
+                spare = adopted(name, spare, spareBytes());
+            } else if (name.startsWith(RESERVE)) {
+                reserve = adopted(name, reserve, reserveBytes());
             }
         }
-        spare = adopted(SPARE, spareBytes());
-        reserve = adopted(RESERVE, reserveBytes());
     }
 
-    private @Nullable Prepared adopted(String name, long bytes) throws IOException {
-        if (!disk.names().contains(name)) {
-            return null;
+    /** The file where it is whole and the first of its kind; else it is removed. */
+    private @Nullable Prepared adopted(String name, @Nullable Prepared first, long bytes) throws IOException {
+        if (first == null && name.endsWith(SUFFIX)) {
+            JournalFile file = disk.open(name);
+            if (file.bytes() == bytes) {
+                return new Prepared(name, file, bytes);
+            }
+            file.close();
         }
-        JournalFile file = disk.open(name);
-        if (file.bytes() == bytes) {
-            return new Prepared(name, file, bytes);
-        }
-        file.close();
         disk.removeIfThere(name);
-        return null;
+        return first;
+    }
+
+    private String freeName(String begin) throws IOException {
+        List<String> taken = disk.names();
+        String name;
+        do {
+            name = begin + ++nameCount + SUFFIX;
+        } while (taken.contains(name));
+        return name;
     }
 
     private long spareBytes() {
@@ -140,9 +157,18 @@ final class JournalSupply implements AutoCloseable {
         notifyAll();
     }
 
-    /** Takes back the bytes of a file that did not become a segment. */
-    synchronized void discarded(Prepared failed) {
-        segmentBytes -= failed.bytes();
+    /** Takes back a file that did not become a segment. */
+    void discard(Prepared failed) {
+        try {
+            failed.file().close();
+            disk.removeIfThere(failed.name());
+        } catch (IOException e) {
+            LOG.warn(
+                    "a file that failed can't be removed: file={}, cause={}", disk.path(failed.name()), e.getMessage());
+        }
+        synchronized (this) {
+            segmentBytes -= failed.bytes();
+        }
     }
 
     synchronized void release(long batch) {
@@ -270,7 +296,7 @@ final class JournalSupply implements AutoCloseable {
             synchronized (this) {
                 spare = made;
                 if (fault != null) {
-                    LOG.info("the journal has room again: file={}", disk.path(SPARE));
+                    LOG.info("the journal has room again: file={}", disk.path(made.name()));
                 }
                 fault = null;
                 reason = "";
@@ -279,9 +305,9 @@ final class JournalSupply implements AutoCloseable {
             onChange.run();
             return true;
         } catch (JournalFullException e) {
-            failed(EngineFault.FULL, JournalFault.sentence(disk.path(SPARE), e));
+            failed(EngineFault.FULL, JournalFault.sentence("the journal's next segment", e));
         } catch (IOException e) {
-            failed(JournalFault.of(e), JournalFault.sentence(disk.path(SPARE), e));
+            failed(JournalFault.of(e), JournalFault.sentence("the journal's next segment", e));
         }
         return false;
     }
@@ -300,11 +326,12 @@ final class JournalSupply implements AutoCloseable {
     }
 
     /** Made under another name, which it gets rid of when all of it is on the disk. */
-    private Prepared make(String name, long bytes) throws IOException {
+    private Prepared make(String begin, long bytes) throws IOException {
         if (disk.usableBytes() < bytes) {
             // Without trying: the attempt would take from others what little there is.
             throw new JournalFullException("no space left for " + bytes + " bytes");
         }
+        String name = freeName(begin);
         String making = name + MAKING;
         JournalFile file = disk.create(making);
         try {
