@@ -87,7 +87,7 @@ class JournalFaultTest {
             JournalProbe.appendAlone(source, told, "before");
             awaitSpares();
             disk.writeFault = EIO;
-            JournalProbe.appendAlone(source, told, "failed");
+            JournalProbe.appendAlone(source, told, "failed".repeat(500));
             await().until(() -> !source.hasRoom(false, 100));
             assertThat(journal.status().fault()).isEqualTo(EngineFault.FAILED);
             assertThat(journal.status().reason()).contains(EIO).contains(dir().toString());
@@ -332,7 +332,9 @@ class JournalFaultTest {
     @Test
     void aReserveThatCanNotBeMadeIsToldAndEventsGoOn() throws IOException {
         FailingDisk disk = disk();
-        open(disk, JournalProbe.small()).close();
+        Journal before = open(disk, JournalProbe.small());
+        awaitSpares();
+        before.close();
         for (int number = 1; number < 5; number++) {
             Files.deleteIfExists(dir().resolve(JournalSupply.RESERVE + number + ".journal"));
         }

@@ -155,7 +155,7 @@ class JournalFuzzTest {
     private record MemoryFile(byte[] bytesOf) implements JournalFile {
         @Override
         public int read(ByteBuffer into, long position) {
-            assertThat(into.capacity()).isLessThanOrEqualTo(Math.max(1024 * 1024, bytesOf.length));
+            assertThat(into.remaining()).isLessThanOrEqualTo(Math.max(1024 * 1024, bytesOf.length));
             int bytes = (int) Math.max(0, Math.min(into.remaining(), bytesOf.length - position));
             if (bytes > 0) {
                 into.put(bytesOf, (int) position, bytes);

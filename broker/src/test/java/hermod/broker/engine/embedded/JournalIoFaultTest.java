@@ -84,11 +84,12 @@ class JournalIoFaultTest {
         assumeTrue(
                 runs("mount", "-t", "tmpfs", "-o", "size=1536k,mode=700", "tmpfs", mount.toString()),
                 "a small file system can't be mounted here");
+        JournalProcess writer = null;
         try {
             Path ballast = mount.resolve("ballast");
             Files.write(ballast, new byte[700 * 1024]);
             Path dir = Files.createDirectory(mount.resolve("journal"));
-            JournalProcess writer = JournalProcess.start(dir, List.of(), Map.of(), "1000000", "3000", "1", "0");
+            writer = JournalProcess.start(dir, List.of(), Map.of(), "1000000", "3000", "1", "0");
             assertThat(writer.readUntil("F ")).as(String.valueOf(writer.said())).isTrue();
             assertThat(writer.said().get(writer.said().size() - 1)).endsWith("FULL");
             int before = writer.stored().size();
@@ -99,7 +100,10 @@ class JournalIoFaultTest {
             assertThat(writer.stored()).hasSizeGreaterThan(before);
             assertThat(JournalProcess.numbersIn(dir)).containsAll(writer.stored());
         } finally {
-            assertThat(runs("umount", mount.toString())).isTrue();
+            if (writer != null) {
+                writer.kill();
+            }
+            runs("umount", mount.toString());
         }
     }
 }

@@ -53,7 +53,8 @@ final class JournalProcess {
 
     /** SIGKILL; then what it still said. @return its exit code. */
     int kill() throws IOException, InterruptedException {
-        process.destroyForcibly();
+        // Through the handle: Process's own method closes what it said as well.
+        process.toHandle().destroyForcibly();
         return readToTheEnd();
     }
 

@@ -20,6 +20,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.stream.IntStream;
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -248,7 +249,8 @@ class JournalTest {
     void theFilesAreTheOwnersOnlyAndOfFullSizeFromTheStart() throws IOException {
         try (Journal journal = Journal.open(dir.resolve("a").resolve("journal"), JournalProbe.small(), 0, memory)) {
             Path made = dir.resolve("a").resolve("journal");
-            await().until(() -> JournalProbe.has(made, JournalSupply.SPARE));
+            await().until(() ->
+                    JournalProbe.has(made, JournalSupply.SPARE) && JournalProbe.has(made, JournalSupply.RESERVE));
             assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(made)))
                     .isEqualTo("rwx------");
             try (var files = Files.list(made)) {
@@ -259,7 +261,11 @@ class JournalTest {
                 }
             }
             assertThat(JournalProbe.segments(made).get(0)).hasSize(64 * 1024);
-            assertThat(made.resolve(JournalSupply.RESERVE + "1.journal")).hasSize(16 * 1024);
+            try (var files = Files.list(made)) {
+                assertThat(files.filter(file -> file.getFileName().toString().startsWith(JournalSupply.RESERVE)))
+                        .singleElement(InstanceOfAssertFactories.PATH)
+                        .hasSize(16 * 1024);
+            }
             assertThat(journal.status().fault()).isNull();
         }
     }
