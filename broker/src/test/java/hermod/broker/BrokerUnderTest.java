@@ -5,6 +5,8 @@ import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.ServiceConfig;
 import hermod.broker.admission.TokenMint;
 import hermod.broker.engine.Engine;
+import hermod.broker.engine.embedded.JournalConfig;
+import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.filter.FilterConfig;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
@@ -67,7 +69,14 @@ public final class BrokerUnderTest implements AutoCloseable {
         private int spinUs;
         private boolean isDev;
         private @Nullable Engine engine;
+        private boolean isEmbedded;
         private @Nullable Path dataDir;
+
+        /** On disk, with a small journal, instead of in memory. */
+        public Setup embedded() {
+            isEmbedded = true;
+            return this;
+        }
 
         /** Instead of one of its own. */
         public Setup engine(Engine given) {
@@ -162,6 +171,21 @@ public final class BrokerUnderTest implements AutoCloseable {
             return this;
         }
 
+        /** Files that a test does not wait for. */
+        private static JournalConfig smallJournal() {
+            JournalConfig journal = JournalConfig.defaults();
+            return new JournalConfig(
+                    8 * 1024 * 1024,
+                    64 * 1024 * 1024,
+                    64 * 1024,
+                    journal.ringBytes(),
+                    journal.urgentRingBytes(),
+                    64 * 1024,
+                    journal.retryMs(),
+                    journal.sealAfterMs(),
+                    journal.sourceCount());
+        }
+
         public BrokerUnderTest start() throws Exception {
             Path directory = dataDir == null ? Files.createTempDirectory("hermod-test") : dataDir;
             TransportConfig transport = TransportConfig.defaults();
@@ -200,11 +224,13 @@ public final class BrokerUnderTest implements AutoCloseable {
                     topic,
                     channels,
                     batching,
-                    defaults.journal(),
+                    smallJournal(),
                     defaults.store(),
                     defaults.metrics(),
                     new AdminConfig(defaults.admin().host(), 0));
-            Broker broker = engine == null ? Broker.start(config) : Broker.start(config, engine);
+            Broker broker = isEmbedded
+                    ? Broker.start(config)
+                    : Broker.start(config, engine == null ? new MemoryEngine() : engine);
             return new BrokerUnderTest(
                     broker, directory, new TokenMint(SecretFile.readOrCreate(directory), Clock.systemUTC()));
         }

@@ -53,7 +53,7 @@ final class Changes implements EventLog.Completion, AutoCloseable {
     private final ArrayDeque<InFlight> urgent = new ArrayDeque<>();
     private final ArrayDeque<InFlight> plain = new ArrayDeque<>();
     private final ArrayDeque<Settled> settled = new ArrayDeque<>();
-    private final ByteBuf record = Unpooled.directBuffer();
+    private final ByteBuf record = Unpooled.buffer();
     private long lastVersion;
     private long lastStream;
 

@@ -40,7 +40,7 @@ final class RocksEventLog implements EventLog {
     /** A shard's: puts the stream's number before the entries. */
     private static final class JournalAppender implements Appender {
         private final Journal.Source source;
-        private final ByteBuf record = Unpooled.directBuffer(RECORD_BYTES);
+        private final ByteBuf record = Unpooled.buffer(RECORD_BYTES);
 
         JournalAppender(Journal.Source source) {
             this.source = source;
@@ -206,8 +206,8 @@ final class RocksEventLog implements EventLog {
             return entry;
         }
 
-        long firstOffset() throws RocksDBException {
-            return seek(0) ? offset() : Math.max(1, Math.max(retained.end(), reservedEnd));
+        long firstOffset() {
+            return Math.max(1, retained.firstOffset());
         }
 
         @Override
