@@ -15,7 +15,10 @@ import hermod.broker.admission.ServiceState;
 import hermod.broker.admission.ServiceSwitch;
 import hermod.broker.config.ConfigException;
 import hermod.broker.dispatch.Dispatch;
+import hermod.broker.engine.Engine;
+import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.filter.FilterText;
+import hermod.broker.history.HistoryCommand;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelInfo;
 import hermod.broker.metrics.ConnectionStats;
@@ -78,6 +81,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     private static final Sessions.SlowPart NOBODY = new Sessions.SlowPart(List.of(), -1);
 
     private final BrokerConfig config;
+    private final Engine engine;
     private final Channels channels;
     private final Metrics metrics;
     private final ServiceSwitch service;
@@ -96,8 +100,10 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     /** Where the broker listens, as HOST:PORT with the ports that were really bound. */
     public record ReadyAddresses(String tcp, String ws, String admin) {}
 
-    private Broker(BrokerConfig config, SocketIo io, Authenticator authenticator) {
+    /** @param engine given. */
+    private Broker(BrokerConfig config, SocketIo io, Authenticator authenticator, Engine engine) {
         this.config = config;
+        this.engine = engine;
         this.authenticator = authenticator;
         channels = new Channels(config.channels().byName());
         service = new ServiceSwitch(config.service(), channels);
@@ -131,10 +137,15 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
      * @throws IOException with one sentence if an address can't be listened on.
      */
     public static Broker start(BrokerConfig config) throws ConfigException, IOException {
+        return start(config, new MemoryEngine());
+    }
+
+    /** @param engine given, when this returns a broker. */
+    static Broker start(BrokerConfig config, Engine engine) throws ConfigException, IOException {
         SocketIo io = SocketIo.of(config.transport().io());
         config.createDataDir();
         Authenticator tokens = JwtAuthenticator.start(config.admission(), config.dataDir(), Clock.systemUTC());
-        Broker broker = new Broker(config, io, config.dev() ? new DevAuthenticator(tokens) : tokens);
+        Broker broker = new Broker(config, io, config.dev() ? new DevAuthenticator(tokens) : tokens, engine);
         try {
             broker.serve();
         } catch (IOException | RuntimeException failed) {
@@ -150,7 +161,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
      * @param authenticator given: closed with the broker.
      */
     static Broker startForWarmUp(BrokerConfig config, Authenticator authenticator) throws ConfigException, IOException {
-        Broker broker = new Broker(config, SocketIo.of(config.transport().io()), authenticator);
+        Broker broker = new Broker(config, SocketIo.of(config.transport().io()), authenticator, new MemoryEngine());
         try {
             broker.serveTcp();
         } catch (IOException | RuntimeException failed) {
@@ -188,8 +199,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 config.transport().connectionsPerUserLimitCount(),
                 authenticator,
                 channels,
-                Commands.registerAll(new CommandRouter()),
-                config.batching().compresses() ? Feature.LZ4.bit() : 0,
+                new HistoryCommand(engine.events(), config.history())
+                        .registerOn(Commands.registerAll(new CommandRouter())),
+                Feature.HISTORY.bit() | (config.batching().compresses() ? Feature.LZ4.bit() : 0),
                 new ConnectionLimits(),
                 new RateLimits(config.publish().idleRatesLimitCount()),
                 service,
@@ -538,6 +550,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                     },
                     false);
         }
+        engine.close();
         transport.close();
         authenticator.close();
     }

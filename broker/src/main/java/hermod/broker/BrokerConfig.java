@@ -5,6 +5,7 @@ import hermod.broker.admission.AdmissionConfig;
 import hermod.broker.admission.ServiceConfig;
 import hermod.broker.config.Setting;
 import hermod.broker.filter.FilterConfig;
+import hermod.broker.history.HistoryConfig;
 import hermod.broker.metrics.MetricsConfig;
 import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.session.PublishConfig;
@@ -78,6 +79,8 @@ public record BrokerConfig(
         @Setting(text = "When events of batched channels wait for each other, and are compressed.")
         BatchingConfig batching,
 
+        @Setting(text = "What pages of history may cost.") HistoryConfig history,
+
         @Setting(text = "Latency histograms.") MetricsConfig metrics,
 
         @Setting(text = "The operators' port.") AdminConfig admin) {
@@ -93,6 +96,10 @@ public record BrokerConfig(
             throw new IllegalArgumentException("outbox.limit-bytes is " + outbox.limitBytes()
                     + "; without urgent-reserve-bytes it must hold the largest frame, which is transport.payload-limit-bytes and 16 KiB: "
                     + frameBytes);
+        }
+        if (history.pageLimitBytes() > outbox.limitBytes() / 2) {
+            throw new IllegalArgumentException("history.page-limit-bytes is " + history.pageLimitBytes()
+                    + "; it must be at most half of outbox.limit-bytes, which is " + outbox.limitBytes());
         }
         for (String channel : service.channelsOff()) {
             if (channels.of(channel) == null) {
@@ -124,6 +131,7 @@ public record BrokerConfig(
                 TopicConfig.defaults(),
                 ChannelPolicies.defaults(),
                 BatchingConfig.defaults(),
+                HistoryConfig.defaults(),
                 MetricsConfig.defaults(),
                 AdminConfig.defaults());
     }
@@ -146,6 +154,7 @@ public record BrokerConfig(
                 topic,
                 channels,
                 batching,
+                history,
                 metrics,
                 admin);
     }

@@ -4,7 +4,10 @@ import hermod.broker.admin.AdminConfig;
 import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.ServiceConfig;
 import hermod.broker.admission.TokenMint;
+import hermod.broker.engine.Engine;
+import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.filter.FilterConfig;
+import hermod.broker.history.HistoryConfig;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.session.PublishConfig;
@@ -62,6 +65,8 @@ public final class BrokerUnderTest implements AutoCloseable {
         private ChannelPolicies channels = ChannelPolicies.defaults().withRate(0, 1);
 
         private BatchingConfig batching = BatchingConfig.defaults();
+        private HistoryConfig history = HistoryConfig.defaults();
+        private Engine engine = new MemoryEngine();
         private int spinUs;
         private boolean isDev;
 
@@ -77,6 +82,11 @@ public final class BrokerUnderTest implements AutoCloseable {
 
         public Setup shards(int count) {
             shardCount = count;
+            return this;
+        }
+
+        public Setup ringCapacityBytes(int bytes) {
+            ringCapacityBytes = bytes;
             return this;
         }
 
@@ -141,6 +151,18 @@ public final class BrokerUnderTest implements AutoCloseable {
             return this;
         }
 
+        public Setup history(HistoryConfig config) {
+            history = config;
+            return this;
+        }
+
+        /** @param given to the broker. */
+        public Setup engine(Engine given) {
+            engine.close();
+            engine = given;
+            return this;
+        }
+
         public Setup dev() {
             isDev = true;
             return this;
@@ -150,42 +172,45 @@ public final class BrokerUnderTest implements AutoCloseable {
             Path dataDir = Files.createTempDirectory("hermod-test");
             TransportConfig transport = TransportConfig.defaults();
             BrokerConfig defaults = BrokerConfig.defaults();
-            Broker broker = Broker.start(new BrokerConfig(
-                    dataDir,
-                    isDev,
-                    0,
-                    defaults.homeRegion(),
-                    new TransportConfig(
-                            io,
-                            transport.host(),
-                            transport.allowPlaintext(),
+            Broker broker = Broker.start(
+                    new BrokerConfig(
+                            dataDir,
+                            isDev,
                             0,
-                            0,
-                            transport.wsAllowedOrigins(),
-                            payloadLimitBytes,
-                            handshakeTimeoutMs,
-                            transport.connectionsLimitCount(),
-                            perAddressLimitCount,
-                            perUserLimitCount,
-                            unauthenticatedLimitCount,
-                            transport.socketBurstBytes(),
-                            transport.unsentLimitBytes()),
-                    defaults.admission(),
-                    session,
-                    filter,
-                    publish,
-                    service,
-                    new ShardConfig(
-                            shardCount,
-                            ringCapacityBytes,
-                            ShardConfig.defaults().turnRecordLimitCount(),
-                            spinUs),
-                    outbox,
-                    topic,
-                    channels,
-                    batching,
-                    defaults.metrics(),
-                    new AdminConfig(defaults.admin().host(), 0)));
+                            defaults.homeRegion(),
+                            new TransportConfig(
+                                    io,
+                                    transport.host(),
+                                    transport.allowPlaintext(),
+                                    0,
+                                    0,
+                                    transport.wsAllowedOrigins(),
+                                    payloadLimitBytes,
+                                    handshakeTimeoutMs,
+                                    transport.connectionsLimitCount(),
+                                    perAddressLimitCount,
+                                    perUserLimitCount,
+                                    unauthenticatedLimitCount,
+                                    transport.socketBurstBytes(),
+                                    transport.unsentLimitBytes()),
+                            defaults.admission(),
+                            session,
+                            filter,
+                            publish,
+                            service,
+                            new ShardConfig(
+                                    shardCount,
+                                    ringCapacityBytes,
+                                    ShardConfig.defaults().turnRecordLimitCount(),
+                                    spinUs),
+                            outbox,
+                            topic,
+                            channels,
+                            batching,
+                            history,
+                            defaults.metrics(),
+                            new AdminConfig(defaults.admin().host(), 0)),
+                    engine);
             return new BrokerUnderTest(
                     broker, dataDir, new TokenMint(SecretFile.readOrCreate(dataDir), Clock.systemUTC()));
         }
