@@ -23,6 +23,7 @@ import hermod.broker.engine.embedded.EmbeddedConfig;
 import hermod.broker.engine.embedded.EmbeddedEngine;
 import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.filter.FilterText;
+import hermod.broker.history.HistoryCommand;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelInfo;
 import hermod.broker.metrics.ConnectionStats;
@@ -249,8 +250,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 config.transport().connectionsPerUserLimitCount(),
                 authenticator,
                 channels,
-                Commands.registerAll(new CommandRouter()),
-                config.batching().compresses() ? Feature.LZ4.bit() : 0,
+                new HistoryCommand(engine.events(), config.history())
+                        .registerOn(Commands.registerAll(new CommandRouter())),
+                Feature.HISTORY.bit() | (config.batching().compresses() ? Feature.LZ4.bit() : 0),
                 new ConnectionLimits(),
                 new RateLimits(config.publish().idleRatesLimitCount()),
                 service,

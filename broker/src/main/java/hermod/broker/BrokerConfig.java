@@ -7,6 +7,7 @@ import hermod.broker.config.Setting;
 import hermod.broker.engine.embedded.JournalConfig;
 import hermod.broker.engine.embedded.StoreConfig;
 import hermod.broker.filter.FilterConfig;
+import hermod.broker.history.HistoryConfig;
 import hermod.broker.metrics.MetricsConfig;
 import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.session.PublishConfig;
@@ -86,6 +87,8 @@ public record BrokerConfig(
         @Setting(text = "The store behind the journal, from which history is read.")
         StoreConfig store,
 
+        @Setting(text = "What pages of history may cost.") HistoryConfig history,
+
         @Setting(text = "Latency histograms.") MetricsConfig metrics,
 
         @Setting(text = "The operators' port.") AdminConfig admin) {
@@ -109,6 +112,10 @@ public record BrokerConfig(
             throw new IllegalArgumentException("outbox.limit-bytes is " + outbox.limitBytes()
                     + "; without urgent-reserve-bytes it must hold the largest frame, which is transport.payload-limit-bytes and 16 KiB: "
                     + frameBytes);
+        }
+        if (history.pageLimitBytes() > outbox.limitBytes() / 2) {
+            throw new IllegalArgumentException("history.page-limit-bytes is " + history.pageLimitBytes()
+                    + "; it must be at most half of outbox.limit-bytes, which is " + outbox.limitBytes());
         }
         for (String channel : service.channelsOff()) {
             if (channels.of(channel) == null) {
@@ -142,6 +149,7 @@ public record BrokerConfig(
                 BatchingConfig.defaults(),
                 JournalConfig.defaults(),
                 StoreConfig.defaults(),
+                HistoryConfig.defaults(),
                 MetricsConfig.defaults(),
                 AdminConfig.defaults());
     }
@@ -166,6 +174,7 @@ public record BrokerConfig(
                 batching,
                 journal,
                 store,
+                history,
                 metrics,
                 admin);
     }

@@ -103,6 +103,7 @@ final class WarmUp {
                 served.batching(),
                 defaults.journal(),
                 defaults.store(),
+                defaults.history(),
                 defaults.metrics(),
                 defaults.admin());
     }

@@ -8,6 +8,7 @@ import hermod.broker.engine.Engine;
 import hermod.broker.engine.embedded.JournalConfig;
 import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.filter.FilterConfig;
+import hermod.broker.history.HistoryConfig;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.session.PublishConfig;
@@ -66,6 +67,7 @@ public final class BrokerUnderTest implements AutoCloseable {
         private ChannelPolicies channels = ChannelPolicies.defaults().withRate(0, 1);
 
         private BatchingConfig batching = BatchingConfig.defaults();
+        private HistoryConfig history = HistoryConfig.defaults();
         private int spinUs;
         private boolean isDev;
         private @Nullable Engine engine;
@@ -102,6 +104,11 @@ public final class BrokerUnderTest implements AutoCloseable {
 
         public Setup shards(int count) {
             shardCount = count;
+            return this;
+        }
+
+        public Setup ringCapacityBytes(int bytes) {
+            ringCapacityBytes = bytes;
             return this;
         }
 
@@ -166,6 +173,11 @@ public final class BrokerUnderTest implements AutoCloseable {
             return this;
         }
 
+        public Setup history(HistoryConfig config) {
+            history = config;
+            return this;
+        }
+
         public Setup dev() {
             isDev = true;
             return this;
@@ -226,6 +238,7 @@ public final class BrokerUnderTest implements AutoCloseable {
                     batching,
                     smallJournal(),
                     defaults.store(),
+                    history,
                     defaults.metrics(),
                     new AdminConfig(defaults.admin().host(), 0));
             Broker broker = isEmbedded

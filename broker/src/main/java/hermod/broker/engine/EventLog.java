@@ -1,6 +1,7 @@
 package hermod.broker.engine;
 
 import io.netty.buffer.ByteBuf;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Events in order, by stream: one stream is what is stored of one topic. Entries are {@link StoredEntry}s.
@@ -75,6 +76,13 @@ public interface EventLog {
     void open(String org, String topic, int epoch, Answer<Opened> answer);
 
     /**
+     * Looks for a topic's stream and never makes one; at any time, appends to it may be under way. What comes is a moment's view: the stream, its epoch and that it is there stay true, the other numbers may be behind by the time they are seen.
+     *
+     * @param answer null where the topic never had a stream.
+     */
+    void find(String org, String topic, Answer<@Nullable Opened> answer);
+
+    /**
      * What a stream has of one publisher: so that what it sends again is recognised, and its events are counted on.
      *
      * @param sequences rising: the newest ones stored, at most 1,024; {@code offsets} what they got.
@@ -107,7 +115,7 @@ public interface EventLog {
     /** Reads entries, among them all that were completed as stored before this call. */
     void read(Order order, Answer<Page> answer);
 
-    /** The offset of the first entry that was stored at or after a time ({@link StoredEntry#storedAtUs}); one above the last where there is none. */
+    /** The offset of the first entry that was stored at or after a time ({@link StoredEntry#storedAtUs}); where there is none, one above the last that is stored, 1 where nothing is. */
     void offsetAt(long stream, long storedAtUs, Answer<Long> answer);
 
     /**

@@ -17,6 +17,7 @@ public enum Counter {
     ERRORS_SENT("Requests refused with ERROR."),
     PUBLISHES_BACK_PRESSURED("Events refused because a ring was full, or their connection's publish window."),
     SUBSCRIPTIONS_REPLACED("REPLACEs carried out, asked for by clients and by operators."),
+    HISTORY_PAGES("Pages of history read."),
     PUBLISHES_RATE_LIMITED("Events refused because their connection published faster than it may."),
     PUBLISHES_USER_RATE_LIMITED(
             "Events refused because their user published faster than the channel allows, or more URGENT ones than may be."),

@@ -273,6 +273,7 @@ class ConfigReaderTest {
                 defaults.batching(),
                 defaults.journal(),
                 defaults.store(),
+                defaults.history(),
                 defaults.metrics(),
                 defaults.admin());
         ConfigException refused = catchThrowableOfType(

@@ -174,6 +174,11 @@ public final class GatedEngine implements Engine {
         }
 
         @Override
+        public void find(String org, String topic, Answer<@Nullable Opened> answer) {
+            log.find(org, topic, answer);
+        }
+
+        @Override
         public void recall(long stream, long producer, long author, Answer<Recalled> answer) {
             log.recall(stream, producer, author, answer);
         }

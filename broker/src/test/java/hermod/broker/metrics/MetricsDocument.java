@@ -115,6 +115,7 @@ final class MetricsDocument {
             case SUBSCRIPTIONS_BEHIND -> "subscriptions";
             case READS_STOPPED -> "stops";
             case RECORDS_DELAYED -> "ring records";
+            case HISTORY_PAGES -> "pages";
             case SUBSCRIPTIONS_REPLACED -> "REPLACED frames";
             case OUTCOMES_LOST -> "PUBLISHED frames";
             case PRODUCERS_FORGOTTEN -> "producers";

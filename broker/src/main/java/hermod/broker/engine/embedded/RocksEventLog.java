@@ -98,6 +98,11 @@ final class RocksEventLog implements EventLog {
                 () -> find(org, topic));
     }
 
+    @Override
+    public void find(String org, String topic, Answer<@Nullable Opened> answer) {
+        readers.ask(answer, () -> find(org, topic));
+    }
+
     private @Nullable Opened find(String org, String topic) throws RocksDBException, DamageException {
         byte[] number = store.get(store.name, StoreKeys.name(org, topic));
         if (number == null) {

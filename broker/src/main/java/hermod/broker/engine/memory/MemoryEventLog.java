@@ -18,6 +18,7 @@ import java.util.TreeMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /** Streams as sorted maps, all the engine's thread's. */
 final class MemoryEventLog implements EventLog {
@@ -155,7 +156,7 @@ final class MemoryEventLog implements EventLog {
         return stream;
     }
 
-    private <T> void ask(Answer<T> answer, Supplier<T> work) {
+    private <T extends @Nullable Object> void ask(Answer<T> answer, Supplier<T> work) {
         try {
             thread.execute(() -> answer.onDone(work.get()));
         } catch (RejectedExecutionException closed) {
@@ -173,6 +174,14 @@ final class MemoryEventLog implements EventLog {
                             return made;
                         })
                         .opened());
+    }
+
+    @Override
+    public void find(String org, String topic, Answer<@Nullable Opened> answer) {
+        ask(answer, () -> {
+            Stream found = byName.get(new Name(org, topic));
+            return found == null ? null : found.opened();
+        });
     }
 
     @Override
