@@ -71,6 +71,6 @@ public record StoreConfig(
     }
 
     public static StoreConfig defaults() {
-        return new StoreConfig(256L << 20, 64L << 20, 32L << 20, 2, 4_096, 5_000, 60, 2, 1L << 30);
+        return new StoreConfig(256L << 20, 32L << 20, 32L << 20, 2, 4_096, 5_000, 60, 2, 1L << 30);
     }
 }
