@@ -278,7 +278,7 @@ final class JournalSupply implements AutoCloseable {
             return true;
         } catch (IOException e) {
             synchronized (this) {
-                reserveReason = "the urgent reserve can't be made: " + e.getMessage();
+                reserveReason = JournalFault.sentence("the urgent reserve in " + disk.path(""), e);
             }
             return false;
         }
@@ -305,9 +305,9 @@ final class JournalSupply implements AutoCloseable {
             onChange.run();
             return true;
         } catch (JournalFullException e) {
-            failed(EngineFault.FULL, JournalFault.sentence("the journal's next segment", e));
+            failed(EngineFault.FULL, JournalFault.sentence("a new segment in " + disk.path(""), e));
         } catch (IOException e) {
-            failed(JournalFault.of(e), JournalFault.sentence("the journal's next segment", e));
+            failed(JournalFault.of(e), JournalFault.sentence("a new segment in " + disk.path(""), e));
         }
         return false;
     }
