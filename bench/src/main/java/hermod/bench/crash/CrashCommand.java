@@ -34,6 +34,7 @@ import picocli.CommandLine.Option;
             "The broker is the bench's own, in a temporary folder. Exit codes: 0 ok, 1 a violation, 2 usage, 3 no broker."
         })
 public final class CrashCommand implements Callable<Integer> {
+    private static final String ALL_POINTS = "before-write,after-write,after-sync,segment-roll,segment-remove";
     private static final int KILLS = 200;
     private static final int ROUNDS = 40;
     private static final int TIMES_AT_EACH_POINT = 5;
@@ -62,8 +63,16 @@ public final class CrashCommand implements Callable<Integer> {
     @Option(names = "--rate", paramLabel = "N", description = "Events a second each of them publishes (default 400).")
     private int rate = RATE;
 
-    @Option(names = "--points", description = "Let the broker end itself at the crash points of its journal.")
-    private boolean isAtPoints;
+    @Option(
+            names = "--points",
+            paramLabel = "NAME,…",
+            arity = "0..1",
+            fallbackValue = ALL_POINTS,
+            split = ",",
+            description =
+                    "Let the broker end itself at these crash points of its journal; without names at all of them: "
+                            + ALL_POINTS + ".")
+    private List<String> points = List.of();
 
     @Option(names = "--power-cut", description = "Cut the power of its file system.")
     private boolean isPowerCut;
@@ -124,17 +133,9 @@ public final class CrashCommand implements Callable<Integer> {
         }
         int outages = isPowerCut
                 ? (rounds == null ? ROUNDS : rounds)
-                : kills == null ? (isAtPoints ? TIMES_AT_EACH_POINT : KILLS) : kills;
-        CrashOptions options = new CrashOptions(
-                outages,
-                seconds,
-                clients,
-                rate,
-                isPowerCut,
-                isAtPoints ? CrashOptions.POINTS : List.of(),
-                isWithoutSync,
-                seed,
-                "");
+                : kills == null ? (points.isEmpty() ? KILLS : TIMES_AT_EACH_POINT) : kills;
+        CrashOptions options =
+                new CrashOptions(outages, seconds, clients, rate, isPowerCut, points, isWithoutSync, seed);
         CrashResult result = new CrashRun(options, brokers, err).run();
         write(CrashReport.text(result, origin), CrashReport.json(result, origin));
         return result.isGood() ? 0 : Kind.FAILED.exitCode();

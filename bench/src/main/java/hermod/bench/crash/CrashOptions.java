@@ -15,7 +15,6 @@ import java.util.Locale;
  * @param isPowerCut whether the file system loses what was not synced, too.
  * @param points crash points at which the broker ends itself, instead of at random moments; each as often as {@code outages} says. Empty for none.
  * @param isWithoutSync whether the broker never syncs, to see the checker find it.
- * @param config lines of YAML behind those of the bench, for the broker.
  */
 record CrashOptions(
         int outages,
@@ -25,10 +24,8 @@ record CrashOptions(
         boolean isPowerCut,
         List<String> points,
         boolean isWithoutSync,
-        long seed,
-        String config) {
-    /** Where the broker can end itself. */
-    static final List<String> POINTS =
+        long seed) {
+    private static final List<String> POINTS =
             List.of("before-write", "after-write", "after-sync", "segment-roll", "segment-remove");
 
     /** @throws BenchFailure naming the first that is out of its range. */
@@ -38,22 +35,12 @@ record CrashOptions(
         check("--seconds", seconds, 0, 86_400);
         check("--clients", clients, 1, 64);
         check("--rate", ratePerClient, 1, 5_000);
+        if (!POINTS.containsAll(points)) {
+            throw new BenchFailure(Kind.USAGE, "--points must name some of " + POINTS + ", got " + points);
+        }
         if (isPowerCut && !points.isEmpty()) {
             throw new BenchFailure(Kind.USAGE, "--power-cut and --points exclude each other; give one");
         }
-    }
-
-    /** The usual load. */
-    static CrashOptions kills(int kills, long seed) {
-        return new CrashOptions(kills, 0, 4, 400, false, List.of(), false, seed, "");
-    }
-
-    CrashOptions withPowerCuts(int rounds, boolean never) {
-        return new CrashOptions(rounds, seconds, clients, ratePerClient, true, List.of(), never, seed, config);
-    }
-
-    CrashOptions withPoints(int each, List<String> names) {
-        return new CrashOptions(each, seconds, clients, ratePerClient, false, names, isWithoutSync, seed, config);
     }
 
     private static void check(String option, int value, int min, int max) {

@@ -86,7 +86,7 @@ final class CrashRun {
         try {
             cut = options.isPowerCut() ? PowerCut.prepare(folder, random.split()) : null;
             Path data = cut == null ? folder.resolve("data") : cut.data();
-            Path config = Files.writeString(folder.resolve("crash.yaml"), CONFIG + options.config());
+            Path config = Files.writeString(folder.resolve("crash.yaml"), CONFIG);
             List<String> flags = options.isWithoutSync() ? List.of("-Dhermod.journal.no-sync=true") : List.<String>of();
             BrokerLives lives = new BrokerLives(brokers, data, config, flags);
             PowerCut mounted = cut;

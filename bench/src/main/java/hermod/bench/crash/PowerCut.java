@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 final class PowerCut implements Outage, AutoCloseable {
     private static final int AFTER_MS_MIN = 700;
     private static final int AFTER_MS_MAX = 1_700;
-    private static final String IMAGE_BYTES = "1G";
+    private static final String IMAGE_BYTES = "4G";
 
     /** What the clients find in their sockets after the broker has stopped was acknowledged before the cut. */
     private static final int SOCKETS_MS = 150;
