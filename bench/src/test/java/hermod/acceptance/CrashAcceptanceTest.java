@@ -65,7 +65,8 @@ class CrashAcceptanceTest {
     @Test
     @Tag("DL-4")
     void norByAnEndBeforeOrAfterTheSync() throws Exception {
-        Outcome outcome = crash("--points=before-write,after-write,after-sync", "--kills", "1", "--seed", SEED);
+        Outcome outcome = crash(
+                "--points=journal-before-write,journal-after-write,journal-after-sync", "--kills", "1", "--seed", SEED);
 
         assertNothingWrong(outcome);
         for (JsonNode times : outcome.json().get("points")) {

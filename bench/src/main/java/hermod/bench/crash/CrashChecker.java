@@ -218,6 +218,7 @@ final class CrashChecker {
     private void readStored() {
         for (int i = 0; i < finalReader.count(); i++) {
             if (finalReader.kind(i) == Kind.EVENT) {
+                delivered++;
                 int topic = finalReader.topic(i);
                 Stored event = new Stored(finalReader.epoch(i), finalReader.offset(i), finalReader.key(i));
                 note(finalReader, topic, event.epoch(), event.offset(), event.key());

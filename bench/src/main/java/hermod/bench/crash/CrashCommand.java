@@ -34,7 +34,9 @@ import picocli.CommandLine.Option;
             "The broker is the bench's own, in a temporary folder. Exit codes: 0 ok, 1 a violation, 2 usage, 3 no broker."
         })
 public final class CrashCommand implements Callable<Integer> {
-    private static final String ALL_POINTS = "before-write,after-write,after-sync,segment-roll,segment-remove";
+    private static final String ALL_POINTS =
+            "journal-before-write,journal-after-write,journal-after-sync,journal-roll-head,"
+                    + "journal-roll-name,journal-roll-done,journal-before-remove,journal-after-remove";
     private static final int KILLS = 200;
     private static final int ROUNDS = 40;
     private static final int TIMES_AT_EACH_POINT = 5;

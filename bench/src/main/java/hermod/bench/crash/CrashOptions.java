@@ -25,8 +25,15 @@ record CrashOptions(
         List<String> points,
         boolean isWithoutSync,
         long seed) {
-    private static final List<String> POINTS =
-            List.of("before-write", "after-write", "after-sync", "segment-roll", "segment-remove");
+    private static final List<String> POINTS = List.of(
+            "journal-before-write",
+            "journal-after-write",
+            "journal-after-sync",
+            "journal-roll-head",
+            "journal-roll-name",
+            "journal-roll-done",
+            "journal-before-remove",
+            "journal-after-remove");
 
     /** @throws BenchFailure naming the first that is out of its range. */
     CrashOptions {

@@ -36,7 +36,7 @@ final class CrashPoint implements Outage {
     @Override
     public List<String> jvmFlags() {
         String point = point();
-        int nth = random.nextInt(1, point.startsWith("segment") ? SEGMENTS_MAX + 1 : BATCHES_MAX + 1);
+        int nth = random.nextInt(1, isOfSegments(point) ? SEGMENTS_MAX + 1 : BATCHES_MAX + 1);
         return List.of("-Dhermod.crash-point=" + point + ":" + nth);
     }
 
@@ -53,6 +53,10 @@ final class CrashPoint implements Outage {
         } else {
             reached.merge(point, 1, Integer::sum);
         }
+    }
+
+    private static boolean isOfSegments(String point) {
+        return point.contains("roll") || point.contains("remove");
     }
 
     private String point() {

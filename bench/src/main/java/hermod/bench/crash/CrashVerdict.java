@@ -10,7 +10,7 @@ import java.util.Locale;
  * @param acknowledged of these, acknowledged by the broker.
  * @param refused of these, refused; whether they were stored is known or not.
  * @param expected deliveries owed to followers, and the acknowledged events owed to the final reader.
- * @param delivered events that followers got.
+ * @param delivered events that followers and the final reader got.
  * @param lost acknowledged and not read at the end; read at the end and never delivered to a follower that had passed its place; or delivered and not there at the end.
  * @param duplicated delivered twice to an application, or twice on the wire behind one cursor; or stored at two offsets.
  * @param disordered offsets that do not rise, or not with the order of one publisher; an offset in a receipt that is not the event's.

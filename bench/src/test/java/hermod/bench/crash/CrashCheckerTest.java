@@ -100,7 +100,7 @@ class CrashCheckerTest {
     void aGoodRunIsCountedAndClean() {
         CrashVerdict verdict = good().check();
 
-        assertThat(verdict).isEqualTo(new CrashVerdict(3, 3, 0, 9, 6, 0, 0, 0, 0, 0, 0, 0, 0, List.of()));
+        assertThat(verdict).isEqualTo(new CrashVerdict(3, 3, 0, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, List.of()));
     }
 
     @TestFactory
@@ -157,9 +157,7 @@ class CrashCheckerTest {
                 finds(
                         "stored twice",
                         changed(good(), run -> run.reader.event(0, event(3), 4, EPOCH)),
-                        Map.of("duplicated", 1L, "lost", 0L).entrySet().stream()
-                                .filter(entry -> entry.getValue() > 0)
-                                .collect(java.util.stream.Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue))),
+                        Map.of("duplicated", 1L)),
                 finds("offsets that go back", backwards, Map.of("disordered", 2L)),
                 finds(
                         "a publisher's events stored in another order",
