@@ -40,6 +40,7 @@ final class CrashRun {
     private static final int PAYLOAD_BYTES_MAX = 480;
     private static final int BURST_MAX = 4;
     private static final int POLL_MS = 5;
+    private static final int NOTE_CHARS_MAX = 400;
     private static final int FOLLOW_SECONDS = 20;
     private static final int OUTCOME_SECONDS = 30;
     private static final int CATCH_UP_SECONDS = 60;
@@ -234,7 +235,7 @@ final class CrashRun {
     }
 
     /** A crash point may be reached while the broker starts; the next start has none. */
-    private static void startWith(BrokerLives lives, Outage outage) {
+    private void startWith(BrokerLives lives, Outage outage) {
         List<String> flags = outage.jvmFlags();
         try {
             lives.start(flags);
@@ -242,6 +243,8 @@ final class CrashRun {
             if (flags.isEmpty()) {
                 throw down;
             }
+            String why = String.valueOf(down.getMessage());
+            notes.add("with " + flags + " " + why.substring(0, Math.min(NOTE_CHARS_MAX, why.length())));
             lives.start(List.of());
         }
     }
@@ -289,6 +292,9 @@ final class CrashRun {
     private ClientLog readAll(BrokerLives lives, RunPlan plan) throws InterruptedException {
         lives.current().kill();
         lives.start(List.of());
+        // What is stored while the reader reads would look lost.
+        await(OUTCOME_SECONDS, () -> publishers.stream().allMatch(one -> one.unanswered() == 0));
+        publishers.forEach(LoadPublisher::close);
         say("reading everything that is stored");
         RawFollower reader =
                 new RawFollower(plan, "final reader", RawFollower.Manner.FROM_THE_START, random.nextLong());
@@ -319,11 +325,8 @@ final class CrashRun {
         if (verdict.acknowledged() == 0) {
             faults.add("no event was acknowledged");
         }
-        for (Follower follower : followers) {
-            if (follower instanceof SdkFollower sdk) {
-                faults.addAll(sdk.troubles());
-            }
-        }
+        followers.forEach(follower -> faults.addAll(follower.troubles()));
+        publishers.forEach(publisher -> faults.addAll(publisher.troubles()));
         if (points != null) {
             points.reached().forEach((point, times) -> {
                 if (times == 0) {

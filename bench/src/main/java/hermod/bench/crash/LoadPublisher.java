@@ -1,5 +1,7 @@
 package hermod.bench.crash;
 
+import java.util.List;
+
 /** A client that publishes. {@link #publish} is for one thread. */
 interface LoadPublisher extends AutoCloseable {
     /**
@@ -13,6 +15,11 @@ interface LoadPublisher extends AutoCloseable {
 
     /** Published and without an outcome. */
     int unanswered();
+
+    /** What the broker did that no broker may; each fails the run. */
+    default List<String> troubles() {
+        return List.of();
+    }
 
     ClientLog log();
 

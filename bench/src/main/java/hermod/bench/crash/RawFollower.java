@@ -26,6 +26,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -60,6 +61,7 @@ final class RawFollower implements Follower, RawLink.Frames {
     private final ClientLog log;
     private final String device;
     private final Thread thread;
+    private final ConcurrentLinkedQueue<String> troubles = new ConcurrentLinkedQueue<>();
     private volatile boolean isClosed;
     private volatile boolean goesBack = true;
     private volatile boolean isFollowing;
@@ -135,6 +137,11 @@ final class RawFollower implements Follower, RawLink.Frames {
     }
 
     @Override
+    public List<String> troubles() {
+        return List.copyOf(troubles);
+    }
+
+    @Override
     public ClientLog log() {
         return log;
     }
@@ -147,6 +154,8 @@ final class RawFollower implements Follower, RawLink.Frames {
                 isAnswered = false;
                 greet(opened);
                 follow(opened);
+            } catch (RawLink.BrokenProtocol broken) {
+                troubles.add(device + ": " + broken.getMessage());
             } catch (IOException gone) {
                 trouble = String.valueOf(gone.getMessage());
             } finally {

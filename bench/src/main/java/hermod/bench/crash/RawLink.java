@@ -24,6 +24,15 @@ final class RawLink implements AutoCloseable {
         void onFrame(ByteBuf in, int at) throws IOException, ProtocolException;
     }
 
+    /** The broker sent what no broker may. */
+    static final class BrokenProtocol extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        BrokenProtocol(ProtocolException why) {
+            super("the broker broke the protocol: " + why.getMessage(), why);
+        }
+    }
+
     /** Longest wait for bytes; so often a reader can look at other things. */
     static final int READ_WAIT_MS = 50;
 
@@ -100,7 +109,7 @@ final class RawLink implements AutoCloseable {
                 received.skipBytes(frameBytes);
             }
         } catch (ProtocolException broken) {
-            throw new IOException("the broker broke the protocol: " + broken.getMessage(), broken);
+            throw new BrokenProtocol(broken);
         }
         received.discardSomeReadBytes();
         return true;

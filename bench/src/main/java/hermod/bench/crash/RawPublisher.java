@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -56,6 +57,7 @@ final class RawPublisher implements LoadPublisher, RawLink.Frames {
     private final String device;
     private final Thread thread;
     private final PublishedFrame outcomes = new PublishedFrame();
+    private final ConcurrentLinkedQueue<String> troubles = new ConcurrentLinkedQueue<>();
     private volatile boolean isClosed;
 
     // Guarded by this.
@@ -133,6 +135,11 @@ final class RawPublisher implements LoadPublisher, RawLink.Frames {
     }
 
     @Override
+    public List<String> troubles() {
+        return List.copyOf(troubles);
+    }
+
+    @Override
     public ClientLog log() {
         return log;
     }
@@ -147,6 +154,8 @@ final class RawPublisher implements LoadPublisher, RawLink.Frames {
                 while (!isClosed) {
                     opened.read(this);
                 }
+            } catch (RawLink.BrokenProtocol broken) {
+                troubles.add(device + ": " + broken.getMessage());
             } catch (IOException gone) {
                 // The broker is down, or this connection is: another one.
             } finally {

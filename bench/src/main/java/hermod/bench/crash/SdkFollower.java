@@ -50,8 +50,8 @@ final class SdkFollower implements Follower {
         return log;
     }
 
-    /** What the SDK told that should not have been. */
-    List<String> troubles() {
+    @Override
+    public List<String> troubles() {
         return List.copyOf(troubles);
     }
 
