@@ -7,16 +7,14 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -167,7 +165,7 @@ public final class BrokerProcess implements AutoCloseable {
     public void close() {
         stop();
         if (how.data == null) {
-            removeFolder(data);
+            new ScratchFolder(data).close();
         }
     }
 
@@ -199,7 +197,7 @@ public final class BrokerProcess implements AutoCloseable {
         List<String> tail = stderrTail();
         String why = tail.isEmpty() ? "it wrote nothing to stderr" : String.join(System.lineSeparator(), tail);
         if (how.data == null) {
-            removeFolder(data);
+            new ScratchFolder(data).close();
         }
         return new BenchFailure(Kind.NO_BROKER, "the broker " + what + "; " + why);
     }
@@ -256,31 +254,11 @@ public final class BrokerProcess implements AutoCloseable {
         return new BenchFailure(Kind.FAILED, "interrupted");
     }
 
-    private static void removeFolder(Path folder) {
-        try {
-            Files.walkFileTree(folder, new SimpleFileVisitor<>() {
-                @Override
-                public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                    Files.delete(file);
-                    return FileVisitResult.CONTINUE;
-                }
-
-                @Override
-                public FileVisitResult postVisitDirectory(Path emptied, @Nullable IOException failure)
-                        throws IOException {
-                    Files.delete(emptied);
-                    return FileVisitResult.CONTINUE;
-                }
-            });
-        } catch (IOException left) {
-            // A file that stays behind in the temporary folder costs nothing but its bytes.
-        }
-    }
-
     /** How a broker is to be started. One thread. */
     public static final class Builder {
         private final List<String> arguments = new ArrayList<>();
         private final List<String> jvmFlags = new ArrayList<>();
+        private final Map<String, String> environment = new LinkedHashMap<>();
         private @Nullable String classPath;
         private String mainClass = "hermod.broker.BrokerMain";
         private @Nullable Path data;
@@ -319,6 +297,12 @@ public final class BrokerProcess implements AutoCloseable {
             return this;
         }
 
+        /** A variable of its environment. */
+        public Builder environment(String name, String value) {
+            environment.put(name, value);
+            return this;
+        }
+
         /** How long it may take to be ready; the first start in a source tree builds. */
         public Builder readyDeadline(Duration limit) {
             readyDeadline = limit;
@@ -339,7 +323,9 @@ public final class BrokerProcess implements AutoCloseable {
                 command.addAll(List.of("serve", "--port", "0", "--ws-port", "0", "--admin-port", "0"));
                 command.addAll(List.of("--data", folder.toString()));
                 command.addAll(arguments);
-                Process process = new ProcessBuilder(command).start();
+                ProcessBuilder prepared = new ProcessBuilder(command);
+                prepared.environment().putAll(environment);
+                Process process = prepared.start();
                 process.getOutputStream().close();
                 return new BrokerProcess(this, folder, process);
             } catch (IOException failed) {
