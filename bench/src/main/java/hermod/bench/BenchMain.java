@@ -3,6 +3,7 @@ package hermod.bench;
 import hermod.bench.compare.CompareCommand;
 import hermod.bench.compare.IdleCommand;
 import hermod.bench.durable.DurableCommand;
+import hermod.bench.durable.RecoveryCommand;
 import hermod.bench.load.BenchFailure;
 import hermod.bench.priority.PriorityCommand;
 import hermod.bench.scenario.Churn;
@@ -84,6 +85,7 @@ public final class BenchMain implements Runnable {
         command.addSubcommand(
                 "durable",
                 DurableCommand.commandLine(SourceTree.root(), TokenRights::of, List.of(arguments), out, err));
+        command.addSubcommand("recovery", RecoveryCommand.commandLine(SourceTree.root(), List.of(arguments), out, err));
         command.addSubcommand("idle", IdleCommand.commandLine(SourceTree.root(), out, err));
         command.addSubcommand(
                 "compare",

@@ -84,6 +84,25 @@ public final class BrokerProcess implements AutoCloseable {
         return process.pid();
     }
 
+    /**
+     * JVM, flags, class path and main class of the running broker, for {@link Builder#program}: a start without the launcher, and without what a launcher in a source tree looks at. Linux only.
+     *
+     * @throws BenchFailure FAILED where the system does not tell.
+     */
+    public List<String> program() {
+        try {
+            List<String> words = List.of(Files.readString(Path.of("/proc", Long.toString(pid()), "cmdline"))
+                    .split("\0"));
+            int serve = words.indexOf("serve");
+            if (serve > 0) {
+                return words.subList(0, serve);
+            }
+        } catch (IOException hidden) {
+            // Said below.
+        }
+        throw new BenchFailure(Kind.FAILED, "the system does not tell how the broker was started");
+    }
+
     public boolean isAlive() {
         return process.isAlive();
     }
@@ -259,6 +278,7 @@ public final class BrokerProcess implements AutoCloseable {
         private final List<String> arguments = new ArrayList<>();
         private final List<String> jvmFlags = new ArrayList<>();
         private final Map<String, String> environment = new LinkedHashMap<>();
+        private List<String> program = List.of();
         private @Nullable String classPath;
         private String mainClass = "hermod.broker.BrokerMain";
         private @Nullable Path data;
@@ -297,6 +317,12 @@ public final class BrokerProcess implements AutoCloseable {
             return this;
         }
 
+        /** What to run before {@code serve}, such as {@link #program()} of a broker that ran before, instead of the launcher. */
+        public Builder program(List<String> words) {
+            program = List.copyOf(words);
+            return this;
+        }
+
         /** A variable of its environment. */
         public Builder environment(String name, String value) {
             environment.put(name, value);
@@ -323,9 +349,9 @@ public final class BrokerProcess implements AutoCloseable {
                 command.addAll(List.of("serve", "--port", "0", "--ws-port", "0", "--admin-port", "0"));
                 command.addAll(List.of("--data", folder.toString()));
                 command.addAll(arguments);
-                ProcessBuilder prepared = new ProcessBuilder(command);
-                prepared.environment().putAll(environment);
-                Process process = prepared.start();
+                ProcessBuilder builder = new ProcessBuilder(command);
+                builder.environment().putAll(environment);
+                Process process = builder.start();
                 process.getOutputStream().close();
                 return new BrokerProcess(this, folder, process);
             } catch (IOException failed) {
@@ -334,7 +360,10 @@ public final class BrokerProcess implements AutoCloseable {
         }
 
         private List<String> program() {
-            List<String> command = new ArrayList<>();
+            List<String> command = new ArrayList<>(program);
+            if (!command.isEmpty()) {
+                return command;
+            }
             if (classPath != null) {
                 command.add(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString());

@@ -58,6 +58,7 @@ class BenchMainTest {
                         "idle",
                         "priority",
                         "durable",
+                        "recovery",
                         "compare",
                         "trace",
                         "fuzz",
