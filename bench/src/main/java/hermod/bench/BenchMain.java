@@ -3,6 +3,7 @@ package hermod.bench;
 import hermod.bench.compare.CompareCommand;
 import hermod.bench.compare.IdleCommand;
 import hermod.bench.durable.DurableCommand;
+import hermod.bench.durable.FaultsCommand;
 import hermod.bench.durable.RecoveryCommand;
 import hermod.bench.load.BenchFailure;
 import hermod.bench.priority.PriorityCommand;
@@ -86,6 +87,7 @@ public final class BenchMain implements Runnable {
                 "durable",
                 DurableCommand.commandLine(SourceTree.root(), TokenRights::of, List.of(arguments), out, err));
         command.addSubcommand("recovery", RecoveryCommand.commandLine(SourceTree.root(), List.of(arguments), out, err));
+        command.addSubcommand("faults", FaultsCommand.commandLine(SourceTree.root(), List.of(arguments), out, err));
         command.addSubcommand("idle", IdleCommand.commandLine(SourceTree.root(), out, err));
         command.addSubcommand(
                 "compare",

@@ -59,6 +59,7 @@ class BenchMainTest {
                         "priority",
                         "durable",
                         "recovery",
+                        "faults",
                         "compare",
                         "trace",
                         "fuzz",

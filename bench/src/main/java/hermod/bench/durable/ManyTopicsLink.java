@@ -34,6 +34,11 @@ final class ManyTopicsLink extends Link {
     private static final int FRAME_BYTES_MAX = 16 * 1024 * 1024;
     private static final long PING_EVERY_NS = TimeUnit.SECONDS.toNanos(5);
 
+    /** Told which publishes were accepted, by request id: the first publish of the link has 1, each further one more. On the reading thread. */
+    interface Accepted {
+        void accepted(int firstRequestId, int count);
+    }
+
     private final String token;
     private final String device;
     private final List<String> topics;
@@ -44,6 +49,7 @@ final class ManyTopicsLink extends Link {
     private final ByteBuf ping = Unpooled.directBuffer(64);
     private long windowEvents = Long.MAX_VALUE;
     private long pingedNs = System.nanoTime();
+    private Accepted accepted = (firstRequestId, count) -> {};
     private int openedCount;
     private int nextRequestId;
 
@@ -55,6 +61,11 @@ final class ManyTopicsLink extends Link {
         handles = new int[topics.size()];
         epochs = new int[topics.size()];
         nextOffsets = new long[topics.size()];
+    }
+
+    /** Before the first publish. */
+    void onAccepted(Accepted listener) {
+        accepted = listener;
     }
 
     /** Where a topic stood when it was opened: one above the last offset it has given out. */
@@ -140,6 +151,7 @@ final class ManyTopicsLink extends Link {
         if (type == FrameType.PUBLISHED.code()) {
             published.wrap(in, at);
             for (int i = 0; i < published.rangeCount(); i++) {
+                accepted.accepted(published.rangeFirstRequestId(i), published.rangeLength(i));
                 events.accepted(0, published.rangeLength(i));
             }
             for (int i = 0; i < published.exceptionCount(); i++) {

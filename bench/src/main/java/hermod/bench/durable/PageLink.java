@@ -16,6 +16,7 @@ import hermod.protocol.control.wire.ResumeResult;
 import hermod.protocol.control.wire.Resumed;
 import hermod.protocol.control.wire.Unsubscribe;
 import hermod.protocol.control.wire.Welcome;
+import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFrame;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
@@ -23,6 +24,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /** A connection that reads pages of a topic's past by RESUME, one at a time: what lies behind a cursor, and then the topic is left. One thread. */
@@ -39,6 +41,9 @@ final class PageLink extends Link {
      */
     record Page(int events, long ns, ResumeResult.Outcome outcome) {}
 
+    /** Where {@link TopicsPublisher} writes an event's number. */
+    private static final int NUMBER_BYTES = Integer.BYTES;
+
     private final String token;
     private final String device;
     private final LinkEvents words = new LinkEvents() {
@@ -50,6 +55,7 @@ final class PageLink extends Link {
     private com.google.protobuf.ByteString resumeToken = com.google.protobuf.ByteString.EMPTY;
     private @Nullable ResumeResult result;
     private String end = "";
+    private IntConsumer numbers = number -> {};
     private long lastOffset;
     private int eventCount;
     private int nextRequestId = 1;
@@ -60,6 +66,11 @@ final class PageLink extends Link {
         super(address, 0);
         this.token = token;
         this.device = device;
+    }
+
+    /** Told the number that each event of {@link TopicsPublisher} has. */
+    void onNumber(IntConsumer listener) {
+        numbers = listener;
     }
 
     /**
@@ -177,6 +188,10 @@ final class PageLink extends Link {
         if (type == FrameType.EVENT.code()) {
             EventFrame.check(in, at);
             lastOffset = EventFrame.offset(in, at);
+            int payloadAt = Entry.payloadAt(in, EventFrame.entryAt(in, at));
+            if (at + FrameHeader.frameBytes(in, at) - payloadAt >= NUMBER_BYTES) {
+                numbers.accept(in.getIntLE(payloadAt));
+            }
             eventCount++;
         } else if (type == FrameType.RESUMED.code()) {
             ResumeResult answer = ControlCodec.decode(Resumed.parser(), in, at).getResults(0);

@@ -17,7 +17,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * Publishes to many topics in turn over one connection: as fast as a window of unanswered events allows, or at a rate. A thread of its own takes the answers until it is closed; the publishing methods are one thread's. The counts are for any thread.
+ * Publishes to many topics in turn over one connection, each event with its number from 1 and the time of its writing: as fast as a window of unanswered events allows, or at a rate. A thread of its own takes the answers until it is closed; the publishing methods are one thread's. The counts are for any thread.
  */
 final class TopicsPublisher implements AutoCloseable {
     private static final int READ_BYTES = 256 * 1024;
@@ -39,7 +39,9 @@ final class TopicsPublisher implements AutoCloseable {
     private final Map<String, Long> refusals = new ConcurrentHashMap<>();
     private final Link.Payloads payloads;
     private volatile String end = "";
+    private volatile boolean isStopped;
     private int nextTopic;
+    private int number;
 
     /** @param link open; closed with this object. */
     TopicsPublisher(ManyTopicsLink link, int topicCount, int payloadBytes) {
@@ -49,7 +51,8 @@ final class TopicsPublisher implements AutoCloseable {
         publishedTo = new AtomicIntegerArray(topicCount);
         out = Unpooled.directBuffer(BURST * (payloadBytes + HEAD_BYTES));
         payloads = (index, to) -> {
-            to.writeZero(Stamp.BYTES - Long.BYTES);
+            to.writeIntLE(++number);
+            to.writeZero(Stamp.BYTES - Long.BYTES - Integer.BYTES);
             to.writeLongLE(System.nanoTime());
             to.writeZero(payloadBytes - Stamp.BYTES);
         };
@@ -118,11 +121,11 @@ final class TopicsPublisher implements AutoCloseable {
         }
     }
 
-    /** Publishes so many events a second, those due in a millisecond in one write, until a moment (nanoTime) or the connection's end. */
+    /** Publishes so many events a second, those due in a millisecond in one write, until a moment (nanoTime), {@link #stop} or the connection's end. */
     void paced(int perSecond, long toNs) throws IOException {
         long startNs = System.nanoTime();
         long count = 0;
-        for (long nowNs = startNs; nowNs - toNs < 0 && end.isEmpty(); nowNs = System.nanoTime()) {
+        for (long nowNs = startNs; nowNs - toNs < 0 && end.isEmpty() && !isStopped; nowNs = System.nanoTime()) {
             long due = (nowNs - startNs) * perSecond / TimeUnit.SECONDS.toNanos(1);
             while (count < due) {
                 int piece = (int) Math.min(BURST, due - count);
@@ -131,6 +134,11 @@ final class TopicsPublisher implements AutoCloseable {
             }
             LockSupport.parkNanos(TICK_NS);
         }
+    }
+
+    /** Ends {@link #paced}; any thread. */
+    void stop() {
+        isStopped = true;
     }
 
     /** Waits until all that was published is answered. @return whether it was, in 30 s. */
