@@ -30,7 +30,7 @@ record Footprint(double rss, double heap, double engine, double disk) {
     }
 
     private static double engineBytes(JsonNode stats) {
-        JsonNode told = stats.path("engine").path("memoryBytes");
+        JsonNode told = stats.path("store").path("memoryBytes");
         return told.isNumber() ? told.asDouble() : Double.NaN;
     }
 
