@@ -241,10 +241,6 @@ class EmbeddedEngineTest extends EngineContract {
             assertThat(wholeReads).isPositive();
             assertThat(engine.status().fault()).isNull();
             assertThat(engine.status().reason()).contains(damagedReads + " reads met damaged data");
-
-            long other = open(engine, "other").stream();
-            new Writer(engine.events()).store(other, Entry.at(1));
-            assertThat(readAll(engine, other)).containsExactly(Entry.at(1));
         }
     }
 
@@ -332,7 +328,7 @@ class EmbeddedEngineTest extends EngineContract {
         try (Engine engine = openSmall(Retention.ALL)) {
             assertThat(open(engine, "old")).isEqualTo(new EventLog.Opened(stream, 9, 301, 301, 300, 300));
             new Writer(engine.events()).store(stream, Entry.at(305));
-            assertThat(open(engine, "old")).isEqualTo(new EventLog.Opened(stream, 9, 305, 306, 305, 305));
+            assertThat(open(engine, "old")).isEqualTo(new EventLog.Opened(stream, 9, 301, 306, 305, 305));
         }
     }
 
