@@ -15,6 +15,7 @@ import hermod.broker.admission.ServiceState;
 import hermod.broker.admission.ServiceSwitch;
 import hermod.broker.config.ConfigException;
 import hermod.broker.dispatch.Dispatch;
+import hermod.broker.engine.Engine;
 import hermod.broker.filter.FilterText;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelInfo;
@@ -22,6 +23,8 @@ import hermod.broker.metrics.ConnectionStats;
 import hermod.broker.metrics.Metrics;
 import hermod.broker.metrics.SlowConnections;
 import hermod.broker.metrics.TopicStats;
+import hermod.broker.schedule.ScheduleCommands;
+import hermod.broker.schedule.Scheduler;
 import hermod.broker.session.CommandRouter;
 import hermod.broker.session.Commands;
 import hermod.broker.session.ConnectionLimits;
@@ -84,6 +87,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     private final Drain drain;
     private final CountDownLatch drained = new CountDownLatch(1);
     private final Authenticator authenticator;
+    private final @Nullable Scheduler scheduler;
     private final Transport transport;
     private final List<Dispatch> dispatches = new ArrayList<>();
     private final List<Sessions> sessions = new ArrayList<>();
@@ -96,11 +100,28 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     /** Where the broker listens, as HOST:PORT with the ports that were really bound. */
     public record ReadyAddresses(String tcp, String ws, String admin) {}
 
-    private Broker(BrokerConfig config, SocketIo io, Authenticator authenticator) {
+    /**
+     * @param engine where scheduled events are kept; null for a broker that has none. Not closed with the broker.
+     * @param scheduleClock the scheduler's own.
+     */
+    private Broker(
+            BrokerConfig config,
+            SocketIo io,
+            Authenticator authenticator,
+            @Nullable Engine engine,
+            ShardClock scheduleClock) {
         this.config = config;
         this.authenticator = authenticator;
         channels = new Channels(config.channels().byName());
         service = new ServiceSwitch(config.service(), channels);
+        scheduler = engine == null
+                ? null
+                : new Scheduler(
+                        config.schedule(),
+                        engine.state(),
+                        channels,
+                        (channel, percentile) -> service.state().channelOff(channel, percentile) != null,
+                        scheduleClock);
         int shardCount = config.shard().effectiveShardCount(Runtime.getRuntime().availableProcessors());
         metrics = new Metrics(infos(channels), shardCount, config.metrics());
         Shard[] shards = new Shard[shardCount];
@@ -131,10 +152,16 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
      * @throws IOException with one sentence if an address can't be listened on.
      */
     public static Broker start(BrokerConfig config) throws ConfigException, IOException {
+        return start(config, null, new ShardClock());
+    }
+
+    static Broker start(BrokerConfig config, @Nullable Engine engine, ShardClock scheduleClock)
+            throws ConfigException, IOException {
         SocketIo io = SocketIo.of(config.transport().io());
         config.createDataDir();
         Authenticator tokens = JwtAuthenticator.start(config.admission(), config.dataDir(), Clock.systemUTC());
-        Broker broker = new Broker(config, io, config.dev() ? new DevAuthenticator(tokens) : tokens);
+        Broker broker =
+                new Broker(config, io, config.dev() ? new DevAuthenticator(tokens) : tokens, engine, scheduleClock);
         try {
             broker.serve();
         } catch (IOException | RuntimeException failed) {
@@ -150,7 +177,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
      * @param authenticator given: closed with the broker.
      */
     static Broker startForWarmUp(BrokerConfig config, Authenticator authenticator) throws ConfigException, IOException {
-        Broker broker = new Broker(config, SocketIo.of(config.transport().io()), authenticator);
+        Broker broker = new Broker(config, SocketIo.of(config.transport().io()), authenticator, null, new ShardClock());
         try {
             broker.serveTcp();
         } catch (IOException | RuntimeException failed) {
@@ -165,6 +192,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
             Shard shard = dispatches.get(i).shard();
             shard.start(transport.loop(i), transport.timer(i), dispatches.get(i));
             transport.serve(sessions.get(i));
+        }
+        if (scheduler != null) {
+            scheduler.start(dispatches);
         }
         tcp = transport.listen(config.transport().port(), false);
     }
@@ -188,8 +218,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 config.transport().connectionsPerUserLimitCount(),
                 authenticator,
                 channels,
-                Commands.registerAll(new CommandRouter()),
-                config.batching().compresses() ? Feature.LZ4.bit() : 0,
+                router(),
+                (config.batching().compresses() ? Feature.LZ4.bit() : 0)
+                        | (scheduler == null ? 0 : Feature.SCHEDULE.bit()),
                 new ConnectionLimits(),
                 new RateLimits(config.publish().idleRatesLimitCount()),
                 service,
@@ -197,6 +228,20 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 Transport.allocator(),
                 config.homeRegion(),
                 config.dev());
+    }
+
+    /** Has the scheduler look at its clock at once, which a test has set. */
+    void lookAtSchedules() {
+        if (scheduler != null) {
+            scheduler.look();
+        }
+    }
+
+    private CommandRouter router() {
+        CommandRouter router = Commands.registerAll(new CommandRouter());
+        return scheduler == null
+                ? ScheduleCommands.registerNone(router)
+                : new ScheduleCommands(scheduler, config.schedule()).registerAll(router);
     }
 
     private static List<ChannelInfo> infos(Channels channels) {
@@ -510,6 +555,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
             api.close();
         }
         transport.stopListening();
+        if (scheduler != null) {
+            scheduler.close();
+        }
         for (Dispatch dispatch : dispatches) {
             ask(
                     dispatch,

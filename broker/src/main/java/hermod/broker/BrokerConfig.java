@@ -7,6 +7,7 @@ import hermod.broker.config.Setting;
 import hermod.broker.filter.FilterConfig;
 import hermod.broker.metrics.MetricsConfig;
 import hermod.broker.outbox.OutboxConfig;
+import hermod.broker.schedule.ScheduleConfig;
 import hermod.broker.session.PublishConfig;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.shard.ShardConfig;
@@ -78,6 +79,8 @@ public record BrokerConfig(
         @Setting(text = "When events of batched channels wait for each other, and are compressed.")
         BatchingConfig batching,
 
+        @Setting(text = "Events for later.") ScheduleConfig schedule,
+
         @Setting(text = "Latency histograms.") MetricsConfig metrics,
 
         @Setting(text = "The operators' port.") AdminConfig admin) {
@@ -124,6 +127,7 @@ public record BrokerConfig(
                 TopicConfig.defaults(),
                 ChannelPolicies.defaults(),
                 BatchingConfig.defaults(),
+                ScheduleConfig.defaults(),
                 MetricsConfig.defaults(),
                 AdminConfig.defaults());
     }
@@ -146,6 +150,7 @@ public record BrokerConfig(
                 topic,
                 channels,
                 batching,
+                schedule,
                 metrics,
                 admin);
     }

@@ -101,6 +101,7 @@ final class WarmUp {
                 served.topic(),
                 ChannelPolicies.defaults().withRate(RATE_MAX, RATE_MAX / 10),
                 served.batching(),
+                defaults.schedule(),
                 defaults.metrics(),
                 defaults.admin());
     }

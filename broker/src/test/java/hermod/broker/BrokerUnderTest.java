@@ -4,11 +4,14 @@ import hermod.broker.admin.AdminConfig;
 import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.ServiceConfig;
 import hermod.broker.admission.TokenMint;
+import hermod.broker.engine.Engine;
 import hermod.broker.filter.FilterConfig;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
+import hermod.broker.schedule.ScheduleConfig;
 import hermod.broker.session.PublishConfig;
 import hermod.broker.session.SessionConfig;
+import hermod.broker.shard.ShardClock;
 import hermod.broker.shard.ShardConfig;
 import hermod.broker.topic.BatchingConfig;
 import hermod.broker.topic.ChannelPolicies;
@@ -24,6 +27,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** A real broker on free ports, in this process, with tokens for its clients. */
 public final class BrokerUnderTest implements AutoCloseable {
@@ -62,6 +66,9 @@ public final class BrokerUnderTest implements AutoCloseable {
         private ChannelPolicies channels = ChannelPolicies.defaults().withRate(0, 1);
 
         private BatchingConfig batching = BatchingConfig.defaults();
+        private ScheduleConfig schedule = ScheduleConfig.defaults();
+        private @Nullable Engine engine;
+        private ShardClock scheduleClock = new ShardClock();
         private int spinUs;
         private boolean isDev;
 
@@ -141,6 +148,14 @@ public final class BrokerUnderTest implements AutoCloseable {
             return this;
         }
 
+        /** With events for later. @param kept not closed with the broker. */
+        public Setup schedule(ScheduleConfig config, Engine kept, ShardClock clock) {
+            schedule = config;
+            engine = kept;
+            scheduleClock = clock;
+            return this;
+        }
+
         public Setup dev() {
             isDev = true;
             return this;
@@ -150,42 +165,46 @@ public final class BrokerUnderTest implements AutoCloseable {
             Path dataDir = Files.createTempDirectory("hermod-test");
             TransportConfig transport = TransportConfig.defaults();
             BrokerConfig defaults = BrokerConfig.defaults();
-            Broker broker = Broker.start(new BrokerConfig(
-                    dataDir,
-                    isDev,
-                    0,
-                    defaults.homeRegion(),
-                    new TransportConfig(
-                            io,
-                            transport.host(),
-                            transport.allowPlaintext(),
+            Broker broker = Broker.start(
+                    new BrokerConfig(
+                            dataDir,
+                            isDev,
                             0,
-                            0,
-                            transport.wsAllowedOrigins(),
-                            payloadLimitBytes,
-                            handshakeTimeoutMs,
-                            transport.connectionsLimitCount(),
-                            perAddressLimitCount,
-                            perUserLimitCount,
-                            unauthenticatedLimitCount,
-                            transport.socketBurstBytes(),
-                            transport.unsentLimitBytes()),
-                    defaults.admission(),
-                    session,
-                    filter,
-                    publish,
-                    service,
-                    new ShardConfig(
-                            shardCount,
-                            ringCapacityBytes,
-                            ShardConfig.defaults().turnRecordLimitCount(),
-                            spinUs),
-                    outbox,
-                    topic,
-                    channels,
-                    batching,
-                    defaults.metrics(),
-                    new AdminConfig(defaults.admin().host(), 0)));
+                            defaults.homeRegion(),
+                            new TransportConfig(
+                                    io,
+                                    transport.host(),
+                                    transport.allowPlaintext(),
+                                    0,
+                                    0,
+                                    transport.wsAllowedOrigins(),
+                                    payloadLimitBytes,
+                                    handshakeTimeoutMs,
+                                    transport.connectionsLimitCount(),
+                                    perAddressLimitCount,
+                                    perUserLimitCount,
+                                    unauthenticatedLimitCount,
+                                    transport.socketBurstBytes(),
+                                    transport.unsentLimitBytes()),
+                            defaults.admission(),
+                            session,
+                            filter,
+                            publish,
+                            service,
+                            new ShardConfig(
+                                    shardCount,
+                                    ringCapacityBytes,
+                                    ShardConfig.defaults().turnRecordLimitCount(),
+                                    spinUs),
+                            outbox,
+                            topic,
+                            channels,
+                            batching,
+                            schedule,
+                            defaults.metrics(),
+                            new AdminConfig(defaults.admin().host(), 0)),
+                    engine,
+                    scheduleClock);
             return new BrokerUnderTest(
                     broker, dataDir, new TokenMint(SecretFile.readOrCreate(dataDir), Clock.systemUTC()));
         }

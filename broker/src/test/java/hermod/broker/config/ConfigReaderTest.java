@@ -270,6 +270,7 @@ class ConfigReaderTest {
                 defaults.topic(),
                 defaults.channels(),
                 defaults.batching(),
+                defaults.schedule(),
                 defaults.metrics(),
                 defaults.admin());
         ConfigException refused = catchThrowableOfType(
