@@ -500,8 +500,11 @@ class ScheduleEndToEndTest {
             alice.subscribe("chat:room");
             setTo(broker, firstUs + 3 * DAY + MINUTE);
             assertThat(alice.readEvent().text()).isEqualTo("tick");
-            awaitStored(1);
-            assertThat(listed(alice).get(0).getDeliverAtUs()).isEqualTo(firstUs + 3 * DAY + 10 * MINUTE);
+            long nextUs = 0;
+            for (int i = 0; i < 1_000 && nextUs != firstUs + 3 * DAY + 10 * MINUTE; i++) {
+                nextUs = listed(alice).get(0).getDeliverAtUs();
+            }
+            assertThat(nextUs).isEqualTo(firstUs + 3 * DAY + 10 * MINUTE);
             setTo(broker, firstUs + 3 * DAY + 10 * MINUTE);
             assertThat(alice.readEvent().text()).isEqualTo("tick");
             assertThat(alice.isQuiet(50)).isTrue();
@@ -540,7 +543,7 @@ class ScheduleEndToEndTest {
             setTo(broker, firstUs);
             assertThat(RawClient.texts(alice, 2)).containsExactlyInAnyOrder("tick", "once");
             long endNs = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
-            while (broker.channel("chat").counters().getOrDefault("duplicates", 0L) < 2) {
+            while (broker.channel("chat").duplicates() < 2) {
                 assertThat(System.nanoTime()).isLessThan(endNs);
                 Thread.onSpinWait();
             }
@@ -747,7 +750,7 @@ class ScheduleEndToEndTest {
             RawClient alice = client(broker, "alice");
             for (int i = 0; i < 350; i++) {
                 // Neither rising nor falling, so that some belong before and some behind what is in memory.
-                schedule(alice, once(i + 1, "n" + (i * 7) % 350, base + MINUTE + (i * 7) % 350));
+                schedule(alice, once(i + 1, "n" + (i * 11) % 350, base + MINUTE + (i * 11) % 350));
                 expected.add("n" + i);
             }
             alice.subscribe("chat:room");
@@ -770,6 +773,7 @@ class ScheduleEndToEndTest {
             alice.subscribe("chat:room");
             broker.broker().kill("dm", "too loud", false);
             setTo(broker, base + HOUR / 2);
+            alice.read(FrameType.SERVICE);
             assertThat(alice.readEvent().text()).isEqualTo("passes");
             assertThat(engine.countOf("schedule")).isGreaterThanOrEqualTo(150);
         }

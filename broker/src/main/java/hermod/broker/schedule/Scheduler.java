@@ -134,7 +134,10 @@ public final class Scheduler implements AutoCloseable {
         int tries;
         long retryAtNs;
         long startedNs;
+
+        /** For which time it is sent, or as of when it is given up: what comes behind is another occurrence. */
         long occurrenceUs;
+
         long version;
 
         @Nullable
@@ -774,6 +777,7 @@ public final class Scheduler implements AutoCloseable {
         long nowUs = clock.nowUs();
         long occurrenceUs = occurrence(event, nowUs);
         if (occurrenceUs == Rule.NEVER) {
+            firing.occurrenceUs = Math.max(nowUs, event.dueUs());
             drop(firing, "it is later than it may be");
             return;
         }
@@ -865,7 +869,7 @@ public final class Scheduler implements AutoCloseable {
         if (event == null) {
             throw new IllegalStateException("settled without having been read");
         }
-        long nextUs = event.isRecurring() ? ruleOf(event).nextUs(Math.max(clock.nowUs(), event.dueUs())) : Rule.NEVER;
+        long nextUs = event.isRecurring() ? ruleOf(event).nextUs(firing.occurrenceUs) : Rule.NEVER;
         byte[] key = firing.key.eventKey();
         if (isOver(event, nextUs)) {
             state.put(

@@ -107,6 +107,8 @@ final class MetricsDocument {
                     EVICTED_LOW,
                     EVICTED_NORMAL,
                     EVICTED_HIGH -> "events";
+            case SCHEDULES_SENT, SCHEDULES_DROPPED -> "events";
+            case SCHEDULES_RETRIED -> "attempts";
             case RUNS_OVERRUN -> "runs";
             case WINDOW_READS -> "reads";
             case WINDOWS_SHORTENED -> "chunks";
