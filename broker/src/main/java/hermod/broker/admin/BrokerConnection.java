@@ -4,6 +4,7 @@ import com.google.protobuf.MessageLite;
 import com.google.protobuf.Parser;
 import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.ProtocolVersion;
@@ -86,6 +87,7 @@ final class BrokerConnection implements AutoCloseable {
                 Hello.newBuilder()
                         .setMinVersion(ProtocolVersion.LOWEST)
                         .setMaxVersion(ProtocolVersion.HIGHEST)
+                        .setFeatures(Feature.SCHEDULE.bit())
                         .setToken(token)
                         .setDeviceId("cli-" + UUID.randomUUID())
                         .setPlatform(Platform.PLATFORM_CLI)
