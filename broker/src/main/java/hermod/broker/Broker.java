@@ -11,17 +11,25 @@ import hermod.broker.admission.Authenticator;
 import hermod.broker.admission.DevAuthenticator;
 import hermod.broker.admission.JwtAuthenticator;
 import hermod.broker.admission.RateLimits;
+import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.ServiceState;
 import hermod.broker.admission.ServiceSwitch;
 import hermod.broker.config.ConfigException;
 import hermod.broker.dispatch.Dispatch;
 import hermod.broker.engine.Engine;
+import hermod.broker.engine.EngineStatus;
+import hermod.broker.engine.Retention;
+import hermod.broker.engine.embedded.EmbeddedConfig;
+import hermod.broker.engine.embedded.EmbeddedEngine;
+import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.filter.FilterText;
+import hermod.broker.history.HistoryCommand;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelInfo;
 import hermod.broker.metrics.ConnectionStats;
 import hermod.broker.metrics.Metrics;
 import hermod.broker.metrics.SlowConnections;
+import hermod.broker.metrics.StoreStats;
 import hermod.broker.metrics.TopicStats;
 import hermod.broker.schedule.ScheduleCommands;
 import hermod.broker.schedule.Scheduler;
@@ -34,6 +42,8 @@ import hermod.broker.session.Sessions;
 import hermod.broker.shard.Shard;
 import hermod.broker.shard.ShardClock;
 import hermod.broker.topic.Channel;
+import hermod.broker.topic.ChannelPolicies;
+import hermod.broker.topic.ChannelPolicy;
 import hermod.broker.topic.Channels;
 import hermod.broker.topic.TopicLog;
 import hermod.broker.transport.SocketIo;
@@ -75,6 +85,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     private static final Logger LOG = LoggerFactory.getLogger(Broker.class);
     private static final int LISTED_COUNT_MAX = 10_000;
 
+    /** Who appends to the journal besides the shards: the engine itself, the operators' audit, and one to spare. */
+    private static final int OTHER_APPENDERS = 3;
+
     /** Sessions a shard looks at in one go for the slow ones: events pass in between. */
     private static final int LOOKED_AT_ONCE = 500;
 
@@ -87,6 +100,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     private final Drain drain;
     private final CountDownLatch drained = new CountDownLatch(1);
     private final Authenticator authenticator;
+    private final Engine engine;
     private final @Nullable Scheduler scheduler;
     private final Transport transport;
     private final List<Dispatch> dispatches = new ArrayList<>();
@@ -100,21 +114,20 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     /** Where the broker listens, as HOST:PORT with the ports that were really bound. */
     public record ReadyAddresses(String tcp, String ws, String admin) {}
 
-    /**
-     * @param engine where scheduled events are kept; null for a broker that has none. Not closed with the broker.
-     * @param scheduleClock the scheduler's own.
-     */
+    /** @param scheduleClock the scheduler's own; null for a broker without a scheduler. */
     private Broker(
             BrokerConfig config,
             SocketIo io,
             Authenticator authenticator,
-            @Nullable Engine engine,
-            ShardClock scheduleClock) {
+            Engine engine,
+            SessionGround.Hashes hashes,
+            @Nullable ShardClock scheduleClock) {
         this.config = config;
         this.authenticator = authenticator;
+        this.engine = engine;
         channels = new Channels(config.channels().byName());
         service = new ServiceSwitch(config.service(), channels);
-        scheduler = engine == null
+        scheduler = scheduleClock == null
                 ? null
                 : new Scheduler(
                         config.schedule(),
@@ -123,7 +136,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                         (channel, percentile) -> service.state().channelOff(channel, percentile) != null,
                         scheduleClock);
         int shardCount = config.shard().effectiveShardCount(Runtime.getRuntime().availableProcessors());
-        metrics = new Metrics(infos(channels), shardCount, config.metrics());
+        metrics = new Metrics(infos(channels, engine.isDurable()), shardCount, config.metrics());
         Shard[] shards = new Shard[shardCount];
         Arrays.setAll(shards, index -> new Shard(index, config.shard()));
         Dispatch.Ground ground = new Dispatch.Ground(
@@ -133,8 +146,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 config.topic(),
                 config.batching(),
                 config.transport().payloadLimitBytes(),
-                config.filter().progressIntervalMs());
-        SessionGround sessionGround = sessionGround();
+                config.filter().progressIntervalMs(),
+                engine);
+        SessionGround sessionGround = sessionGround(hashes);
         transport =
                 new Transport(config.transport(), io, shardCount, config.shard().spinUs());
         drain = new Drain(config.service(), transport, dispatches, sessions);
@@ -152,16 +166,56 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
      * @throws IOException with one sentence if an address can't be listened on.
      */
     public static Broker start(BrokerConfig config) throws ConfigException, IOException {
-        return start(config, null, new ShardClock());
+        config.createDataDir();
+        Engine engine = openEngine(config);
+        try {
+            return start(config, engine);
+        } catch (ConfigException | IOException | RuntimeException failed) {
+            engine.close();
+            throw failed;
+        }
     }
 
-    static Broker start(BrokerConfig config, @Nullable Engine engine, ShardClock scheduleClock)
+    private static Engine openEngine(BrokerConfig config) throws IOException {
+        int shardCount = config.shard().effectiveShardCount(Runtime.getRuntime().availableProcessors());
+        ChannelPolicies channels = config.channels();
+        long limitBytes = config.store().topicLimitBytes();
+        return EmbeddedEngine.open(
+                config.dataDir().resolve("events"),
+                new EmbeddedConfig(config.journal().withSourceCount(shardCount + OTHER_APPENDERS), config.store()),
+                (org, topic) -> retentionOf(channels, topic, limitBytes));
+    }
+
+    /** What is kept for a topic whose channel there is no longer: all, since nobody said otherwise. */
+    private static Retention retentionOf(ChannelPolicies channels, String topic, long limitBytes) {
+        int colon = topic.indexOf(':');
+        ChannelPolicy policy = colon < 0 ? null : channels.of(topic.substring(0, colon));
+        return policy == null
+                ? Retention.ALL
+                : new Retention(
+                        TimeUnit.NANOSECONDS.toMicros(policy.keepsNs(TimeUnit.DAYS.toNanos(1))),
+                        policy.keepsEvents(),
+                        limitBytes);
+    }
+
+    /**
+     * The same with an engine of the caller's.
+     *
+     * @param engine given when the broker starts: closed with it.
+     */
+    public static Broker start(BrokerConfig config, Engine engine) throws ConfigException, IOException {
+        return start(config, engine, new ShardClock());
+    }
+
+    /** @param scheduleClock by which scheduled events are due; the scheduler's own from here on. */
+    static Broker start(BrokerConfig config, Engine engine, ShardClock scheduleClock)
             throws ConfigException, IOException {
         SocketIo io = SocketIo.of(config.transport().io());
         config.createDataDir();
         Authenticator tokens = JwtAuthenticator.start(config.admission(), config.dataDir(), Clock.systemUTC());
-        Broker broker =
-                new Broker(config, io, config.dev() ? new DevAuthenticator(tokens) : tokens, engine, scheduleClock);
+        SessionGround.Hashes hashes = new SessionGround.Hashes(SecretFile.readOrCreateIdentity(config.dataDir()));
+        Broker broker = new Broker(
+                config, io, config.dev() ? new DevAuthenticator(tokens) : tokens, engine, hashes, scheduleClock);
         try {
             broker.serve();
         } catch (IOException | RuntimeException failed) {
@@ -177,7 +231,13 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
      * @param authenticator given: closed with the broker.
      */
     static Broker startForWarmUp(BrokerConfig config, Authenticator authenticator) throws ConfigException, IOException {
-        Broker broker = new Broker(config, SocketIo.of(config.transport().io()), authenticator, null, new ShardClock());
+        Broker broker = new Broker(
+                config,
+                SocketIo.of(config.transport().io()),
+                authenticator,
+                new MemoryEngine(),
+                new SessionGround.Hashes(),
+                null);
         try {
             broker.serveTcp();
         } catch (IOException | RuntimeException failed) {
@@ -206,7 +266,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         isReady = true;
     }
 
-    private SessionGround sessionGround() {
+    private SessionGround sessionGround(SessionGround.Hashes hashes) {
         return new SessionGround(
                 config.session(),
                 config.filter(),
@@ -219,12 +279,13 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 authenticator,
                 channels,
                 router(),
-                (config.batching().compresses() ? Feature.LZ4.bit() : 0)
+                Feature.HISTORY.bit()
+                        | (config.batching().compresses() ? Feature.LZ4.bit() : 0)
                         | (scheduler == null ? 0 : Feature.SCHEDULE.bit()),
                 new ConnectionLimits(),
                 new RateLimits(config.publish().idleRatesLimitCount()),
                 service,
-                new SessionGround.Hashes(),
+                hashes,
                 Transport.allocator(),
                 config.homeRegion(),
                 config.dev());
@@ -238,20 +299,21 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     }
 
     private CommandRouter router() {
-        CommandRouter router = Commands.registerAll(new CommandRouter());
+        CommandRouter router = new HistoryCommand(engine.events(), config.history())
+                .registerOn(Commands.registerAll(new CommandRouter()));
         return scheduler == null
                 ? ScheduleCommands.registerNone(router)
                 : new ScheduleCommands(scheduler, config.schedule()).registerAll(router);
     }
 
-    private static List<ChannelInfo> infos(Channels channels) {
+    private static List<ChannelInfo> infos(Channels channels, boolean hasDisk) {
         List<ChannelInfo> infos = new ArrayList<>();
         for (Channel channel : channels.all()) {
             infos.add(new ChannelInfo(
                     channel.name(),
                     channel.policy().lane().name(),
                     channel.policy().durability().name(),
-                    channel.policy().durability().isOnDisk(),
+                    channel.policy().durability().isOnDisk() && !hasDisk,
                     channel.policy().tier(),
                     channel.policy().goalP95Us()));
         }
@@ -305,7 +367,23 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 transport.connectionCount(),
                 topics,
                 metrics.counters(),
-                metrics.channels());
+                metrics.channels(),
+                statsOf(engine.status()));
+    }
+
+    private static StoreStats statsOf(EngineStatus status) {
+        return new StoreStats(
+                status.fault() == null ? "" : status.fault().name(),
+                status.reason(),
+                status.storedEvents(),
+                status.syncs(),
+                status.syncP50Us(),
+                status.syncP99Us(),
+                status.syncMaxUs(),
+                status.waitingBytes(),
+                status.journalBytes(),
+                status.diskBytes(),
+                status.memoryBytes());
     }
 
     @Override
@@ -537,6 +615,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
 
     private void runDrain(int delayMs, List<String> endpoints) {
         isReady = false;
+        if (scheduler != null) {
+            scheduler.stopSending();
+        }
         try {
             LOG.info("draining: connections={}", transport.connectionCount());
             drain.run(delayMs, endpoints);
@@ -587,6 +668,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                     false);
         }
         transport.close();
+        engine.close();
         authenticator.close();
     }
 }

@@ -4,7 +4,10 @@ import hermod.broker.admin.AdminConfig;
 import hermod.broker.admission.AdmissionConfig;
 import hermod.broker.admission.ServiceConfig;
 import hermod.broker.config.Setting;
+import hermod.broker.engine.embedded.JournalConfig;
+import hermod.broker.engine.embedded.StoreConfig;
 import hermod.broker.filter.FilterConfig;
+import hermod.broker.history.HistoryConfig;
 import hermod.broker.metrics.MetricsConfig;
 import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.schedule.ScheduleConfig;
@@ -79,6 +82,14 @@ public record BrokerConfig(
         @Setting(text = "When events of batched channels wait for each other, and are compressed.")
         BatchingConfig batching,
 
+        @Setting(text = "The files in which durable events are written before they are acknowledged.")
+        JournalConfig journal,
+
+        @Setting(text = "The store behind the journal, from which history is read.")
+        StoreConfig store,
+
+        @Setting(text = "What pages of history may cost.") HistoryConfig history,
+
         @Setting(text = "Events for later.") ScheduleConfig schedule,
 
         @Setting(text = "Latency histograms.") MetricsConfig metrics,
@@ -92,10 +103,22 @@ public record BrokerConfig(
                     + "; one eighth of it must hold the largest frame, which is transport.payload-limit-bytes and 16 KiB: "
                     + frameBytes);
         }
+        // A run is at most a chunk, or one event; each of its events has a head of its own in the journal.
+        int appendBytes = frameBytes + 3 * topic.chunkBytes();
+        if (appendBytes > Math.min(journal.ringBytes(), journal.urgentRingBytes()) / 8) {
+            throw new IllegalArgumentException("journal.ring-bytes is " + journal.ringBytes()
+                    + " and journal.urgent-ring-bytes " + journal.urgentRingBytes()
+                    + "; one eighth of each must hold the largest append, which is the largest frame and three times topic.chunk-bytes: "
+                    + appendBytes);
+        }
         if (frameBytes > outbox.limitBytes() - outbox.urgentReserveBytes()) {
             throw new IllegalArgumentException("outbox.limit-bytes is " + outbox.limitBytes()
                     + "; without urgent-reserve-bytes it must hold the largest frame, which is transport.payload-limit-bytes and 16 KiB: "
                     + frameBytes);
+        }
+        if (history.pageLimitBytes() > outbox.limitBytes() / 2) {
+            throw new IllegalArgumentException("history.page-limit-bytes is " + history.pageLimitBytes()
+                    + "; it must be at most half of outbox.limit-bytes, which is " + outbox.limitBytes());
         }
         for (String channel : service.channelsOff()) {
             if (channels.of(channel) == null) {
@@ -127,6 +150,9 @@ public record BrokerConfig(
                 TopicConfig.defaults(),
                 ChannelPolicies.defaults(),
                 BatchingConfig.defaults(),
+                JournalConfig.defaults(),
+                StoreConfig.defaults(),
+                HistoryConfig.defaults(),
                 ScheduleConfig.defaults(),
                 MetricsConfig.defaults(),
                 AdminConfig.defaults());
@@ -150,6 +176,9 @@ public record BrokerConfig(
                 topic,
                 channels,
                 batching,
+                journal,
+                store,
+                history,
                 schedule,
                 metrics,
                 admin);

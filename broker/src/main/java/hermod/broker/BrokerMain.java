@@ -15,7 +15,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -215,13 +214,6 @@ public final class BrokerMain {
                     Log.OUT.info("channel {}: {}", name, policy);
                 }
             });
-            String wantDisk = config.channels().byName().entrySet().stream()
-                    .filter(channel -> channel.getValue().durability().isOnDisk())
-                    .map(Map.Entry::getKey)
-                    .collect(Collectors.joining(", "));
-            if (!wantDisk.isEmpty()) {
-                Log.OUT.warn("these channels ask for a disk and run in memory for now: {}", wantDisk);
-            }
         }
     }
 

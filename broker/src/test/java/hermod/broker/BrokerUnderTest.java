@@ -5,7 +5,10 @@ import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.ServiceConfig;
 import hermod.broker.admission.TokenMint;
 import hermod.broker.engine.Engine;
+import hermod.broker.engine.embedded.JournalConfig;
+import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.filter.FilterConfig;
+import hermod.broker.history.HistoryConfig;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.schedule.ScheduleConfig;
@@ -66,11 +69,32 @@ public final class BrokerUnderTest implements AutoCloseable {
         private ChannelPolicies channels = ChannelPolicies.defaults().withRate(0, 1);
 
         private BatchingConfig batching = BatchingConfig.defaults();
+        private HistoryConfig history = HistoryConfig.defaults();
         private ScheduleConfig schedule = ScheduleConfig.defaults();
-        private @Nullable Engine engine;
         private ShardClock scheduleClock = new ShardClock();
         private int spinUs;
         private boolean isDev;
+        private @Nullable Engine engine;
+        private boolean isEmbedded;
+        private @Nullable Path dataDir;
+
+        /** On disk, with a small journal, instead of in memory. */
+        public Setup embedded() {
+            isEmbedded = true;
+            return this;
+        }
+
+        /** Instead of one of its own. */
+        public Setup engine(Engine given) {
+            engine = given;
+            return this;
+        }
+
+        /** Instead of a new one. */
+        public Setup dataDir(Path given) {
+            dataDir = given;
+            return this;
+        }
 
         public Setup io(TransportConfig.Io wanted) {
             io = wanted;
@@ -84,6 +108,11 @@ public final class BrokerUnderTest implements AutoCloseable {
 
         public Setup shards(int count) {
             shardCount = count;
+            return this;
+        }
+
+        public Setup ringCapacityBytes(int bytes) {
+            ringCapacityBytes = bytes;
             return this;
         }
 
@@ -148,11 +177,15 @@ public final class BrokerUnderTest implements AutoCloseable {
             return this;
         }
 
-        /** With events for later. @param kept not closed with the broker. */
-        public Setup schedule(ScheduleConfig config, Engine kept, ShardClock clock) {
+        /** @param clock by which scheduled events are due. */
+        public Setup schedule(ScheduleConfig config, ShardClock clock) {
             schedule = config;
-            engine = kept;
             scheduleClock = clock;
+            return this;
+        }
+
+        public Setup history(HistoryConfig config) {
+            history = config;
             return this;
         }
 
@@ -161,52 +194,70 @@ public final class BrokerUnderTest implements AutoCloseable {
             return this;
         }
 
+        /** Files that a test does not wait for. */
+        private static JournalConfig smallJournal() {
+            JournalConfig journal = JournalConfig.defaults();
+            return new JournalConfig(
+                    8 * 1024 * 1024,
+                    64 * 1024 * 1024,
+                    64 * 1024,
+                    journal.ringBytes(),
+                    journal.urgentRingBytes(),
+                    64 * 1024,
+                    journal.retryMs(),
+                    journal.sealAfterMs(),
+                    journal.sourceCount());
+        }
+
         public BrokerUnderTest start() throws Exception {
-            Path dataDir = Files.createTempDirectory("hermod-test");
+            Path directory = dataDir == null ? Files.createTempDirectory("hermod-test") : dataDir;
             TransportConfig transport = TransportConfig.defaults();
             BrokerConfig defaults = BrokerConfig.defaults();
-            Broker broker = Broker.start(
-                    new BrokerConfig(
-                            dataDir,
-                            isDev,
+            BrokerConfig config = new BrokerConfig(
+                    directory,
+                    isDev,
+                    0,
+                    defaults.homeRegion(),
+                    new TransportConfig(
+                            io,
+                            transport.host(),
+                            transport.allowPlaintext(),
                             0,
-                            defaults.homeRegion(),
-                            new TransportConfig(
-                                    io,
-                                    transport.host(),
-                                    transport.allowPlaintext(),
-                                    0,
-                                    0,
-                                    transport.wsAllowedOrigins(),
-                                    payloadLimitBytes,
-                                    handshakeTimeoutMs,
-                                    transport.connectionsLimitCount(),
-                                    perAddressLimitCount,
-                                    perUserLimitCount,
-                                    unauthenticatedLimitCount,
-                                    transport.socketBurstBytes(),
-                                    transport.unsentLimitBytes()),
-                            defaults.admission(),
-                            session,
-                            filter,
-                            publish,
-                            service,
-                            new ShardConfig(
-                                    shardCount,
-                                    ringCapacityBytes,
-                                    ShardConfig.defaults().turnRecordLimitCount(),
-                                    spinUs),
-                            outbox,
-                            topic,
-                            channels,
-                            batching,
-                            schedule,
-                            defaults.metrics(),
-                            new AdminConfig(defaults.admin().host(), 0)),
-                    engine,
-                    scheduleClock);
+                            0,
+                            transport.wsAllowedOrigins(),
+                            payloadLimitBytes,
+                            handshakeTimeoutMs,
+                            transport.connectionsLimitCount(),
+                            perAddressLimitCount,
+                            perUserLimitCount,
+                            unauthenticatedLimitCount,
+                            transport.socketBurstBytes(),
+                            transport.unsentLimitBytes()),
+                    defaults.admission(),
+                    session,
+                    filter,
+                    publish,
+                    service,
+                    new ShardConfig(
+                            shardCount,
+                            ringCapacityBytes,
+                            ShardConfig.defaults().turnRecordLimitCount(),
+                            spinUs),
+                    outbox,
+                    topic,
+                    channels,
+                    batching,
+                    smallJournal(),
+                    defaults.store(),
+                    history,
+                    schedule,
+                    defaults.metrics(),
+                    new AdminConfig(defaults.admin().host(), 0));
+            Broker broker = isEmbedded
+                    ? Broker.start(config)
+                    : Broker.start(config, engine == null ? new MemoryEngine() : engine, scheduleClock);
             return new BrokerUnderTest(
-                    broker, dataDir, new TokenMint(SecretFile.readOrCreate(dataDir), Clock.systemUTC()));
+                    broker, directory, new TokenMint(SecretFile.readOrCreate(directory), Clock.systemUTC()));
         }
     }
 

@@ -1,6 +1,7 @@
 package hermod.broker;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import com.google.protobuf.ByteString;
 import com.google.protobuf.MessageLite;
@@ -11,10 +12,12 @@ import hermod.broker.engine.EngineFault;
 import hermod.broker.engine.EngineStatus;
 import hermod.broker.engine.EventBus;
 import hermod.broker.engine.EventLog;
+import hermod.broker.engine.GatedEngine;
 import hermod.broker.engine.KeyedState;
-import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.schedule.ScheduleConfig;
 import hermod.broker.shard.ShardClock;
+import hermod.broker.topic.ChannelPolicies;
+import hermod.broker.topic.ChannelPolicy;
 import hermod.protocol.ErrorCode;
 import hermod.protocol.Feature;
 import hermod.protocol.control.wire.Cancel;
@@ -33,16 +36,21 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -58,16 +66,22 @@ class ScheduleEndToEndTest {
     /** Stands still unless it is set. */
     private static final class SetClock extends ShardClock {
         private final AtomicLong us;
+        private final AtomicInteger looks;
 
-        SetClock(AtomicLong us) {
+        SetClock(AtomicLong us, AtomicInteger looks) {
             this.us = us;
+            this.looks = looks;
             anchor();
         }
 
         @Override
         protected long readWallUs() {
             // The constructor of the clock asks before there is a field.
-            return us == null ? 0 : us.get();
+            if (us == null) {
+                return 0;
+            }
+            looks.incrementAndGet();
+            return us.get();
         }
     }
 
@@ -76,13 +90,13 @@ class ScheduleEndToEndTest {
         /** @param isDelete whether the change deletes. */
         record Change(String space, boolean isDelete) {}
 
-        private final MemoryEngine memory = new MemoryEngine();
+        private final GatedEngine gated = new GatedEngine();
         volatile Predicate<Change> isFailing = any -> false;
         volatile boolean isStoredThough;
 
         @Override
         public void get(String space, byte[] key, Answer<@Nullable Value> answer) {
-            memory.state().get(space, key, answer);
+            gated.state().get(space, key, answer);
         }
 
         @Override
@@ -94,9 +108,9 @@ class ScheduleEndToEndTest {
                 long expiresAtUs,
                 Answer<Outcome> answer) {
             if (!isFailing.test(new Change(space, value == null))) {
-                memory.state().put(space, key, expectedVersion, value, expiresAtUs, answer);
+                gated.state().put(space, key, expectedVersion, value, expiresAtUs, answer);
             } else if (isStoredThough) {
-                memory.state().put(space, key, expectedVersion, value, expiresAtUs, new Answer<>() {
+                gated.state().put(space, key, expectedVersion, value, expiresAtUs, new Answer<>() {
                     @Override
                     public void onDone(Outcome result) {
                         answer.onFault(EngineFault.FAILED);
@@ -114,12 +128,12 @@ class ScheduleEndToEndTest {
 
         @Override
         public void scan(String space, byte[] from, byte @Nullable [] end, int countMax, Answer<List<Value>> answer) {
-            memory.state().scan(space, from, end, countMax, answer);
+            gated.state().scan(space, from, end, countMax, answer);
         }
 
         int countOf(String space) throws Exception {
             CompletableFuture<List<Value>> found = new CompletableFuture<>();
-            memory.state().scan(space, new byte[0], null, 1_000_000, new Answer<>() {
+            gated.state().scan(space, new byte[0], null, 1_000_000, new Answer<>() {
                 @Override
                 public void onDone(List<Value> result) {
                     found.complete(result);
@@ -135,7 +149,7 @@ class ScheduleEndToEndTest {
 
         @Override
         public EventLog events() {
-            return memory.events();
+            return gated.events();
         }
 
         @Override
@@ -145,27 +159,45 @@ class ScheduleEndToEndTest {
 
         @Override
         public EventBus bus() {
-            return memory.bus();
+            return gated.bus();
         }
 
         @Override
         public EngineStatus status() {
-            return memory.status();
+            return gated.status();
         }
 
         @Override
-        public void close() {
-            memory.close();
+        public boolean isDurable() {
+            return true;
         }
+
+        @Override
+        public @Nullable EngineFault fault() {
+            return null;
+        }
+
+        void end() {
+            gated.end();
+        }
+
+        /** The test ends it. */
+        @Override
+        public void close() {}
     }
 
     private final AtomicLong nowUs = new AtomicLong(ShardClock.wallUs());
     private final KeptEngine engine = new KeptEngine();
+    private final AtomicInteger looks = new AtomicInteger();
     private int requests;
+
+    /** Brokers of one test share it, as those before and after a restart do. */
+    @TempDir
+    Path dataDir;
 
     @AfterEach
     void closeEngine() {
-        engine.close();
+        engine.end();
     }
 
     private BrokerUnderTest start() throws Exception {
@@ -173,10 +205,15 @@ class ScheduleEndToEndTest {
     }
 
     private BrokerUnderTest start(ScheduleConfig config, int shards) throws Exception {
+        return setup(config, shards).start();
+    }
+
+    private BrokerUnderTest.Setup setup(ScheduleConfig config, int shards) {
         return new BrokerUnderTest.Setup()
                 .shards(shards)
-                .schedule(config, engine, new SetClock(nowUs))
-                .start();
+                .engine(engine)
+                .dataDir(dataDir)
+                .schedule(config, new SetClock(nowUs, looks));
     }
 
     private static RawClient client(BrokerUnderTest broker, String user, String... rights) throws Exception {
@@ -288,6 +325,10 @@ class ScheduleEndToEndTest {
         }
     }
 
+    private static void awaitRetried(BrokerUnderTest broker) {
+        await().until(() -> broker.counter("schedules_retried") > 0);
+    }
+
     private static byte[] eventId(RawClient.Event event) {
         byte[] id = new byte[EventFields.EVENT_ID_BYTES];
         assertThat(event.field(EventFields.TAG_EVENT_ID, id)).isPositive();
@@ -304,7 +345,7 @@ class ScheduleEndToEndTest {
             long base = nowUs.get();
             schedule(alice, once(1, "third", base + 3 * MINUTE));
             schedule(alice, once(2, "first", base + MINUTE));
-            schedule(bob, once(1, "second", base + 2 * MINUTE));
+            schedule(bob, once(3, "second", base + 2 * MINUTE));
             setTo(broker, base + MINUTE - 1);
             assertThat(bob.isQuiet(100)).isTrue();
             setTo(broker, base + MINUTE);
@@ -644,11 +685,7 @@ class ScheduleEndToEndTest {
             schedule(alice, once(1, "held up", at));
             broker.broker().kill("chat", "too loud", false);
             setTo(broker, at);
-            long endNs = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
-            while (broker.counter("schedules_retried") < 1) {
-                assertThat(System.nanoTime()).isLessThan(endNs);
-                Thread.onSpinWait();
-            }
+            awaitRetried(broker);
             assertThat(broker.counter("schedules_sent")).isZero();
             broker.broker().lift("chat");
             bob.read(FrameType.SERVICE);
@@ -780,13 +817,118 @@ class ScheduleEndToEndTest {
     }
 
     @Test
-    void withoutTheFeatureOrAnEngineTheFramesAreUnsupported() throws Exception {
-        try (BrokerUnderTest broker = start();
-                BrokerUnderTest without = BrokerUnderTest.start()) {
+    void withoutTheFeatureTheFramesAreUnsupported() throws Exception {
+        try (BrokerUnderTest broker = start()) {
             RawClient plain = broker.client("alice");
             assertThat(refusal(plain, once(1, "no", nowUs.get() + MINUTE))).isEqualTo(ErrorCode.UNSUPPORTED);
-            RawClient other = client(without, "alice");
-            assertThat(refusal(other, once(1, "no", nowUs.get() + MINUTE))).isEqualTo(ErrorCode.UNSUPPORTED);
+        }
+    }
+
+    /** The chat without comparing ids of events, so that only its producers are known. */
+    private static ChannelPolicies withoutIds() {
+        Map<String, ChannelPolicy> table =
+                new LinkedHashMap<>(ChannelPolicies.defaults().byName());
+        ChannelPolicy chat = table.get("chat");
+        table.put(
+                "chat",
+                new ChannelPolicy(
+                        chat.lane(),
+                        chat.ceiling(),
+                        chat.durability(),
+                        chat.keeps(),
+                        chat.batching(),
+                        chat.batchMinMs(),
+                        chat.batchMaxMs(),
+                        chat.conflateBy(),
+                        chat.tier(),
+                        chat.goalP95Ms(),
+                        chat.windowMinEvents(),
+                        chat.ratePerMinute(),
+                        chat.rateBurst(),
+                        0));
+        return new ChannelPolicies(table);
+    }
+
+    @Tag("HR-2")
+    @Tag("EV-6")
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3})
+    void whatWasPublishedAndNotNotedBeforeACrashIsRecognisedAfterTheRestart(int shards) throws Exception {
+        long firstUs;
+        try (BrokerUnderTest broker =
+                setup(DEFAULTS, shards).channels(withoutIds()).start()) {
+            RawClient alice = client(broker, "alice");
+            alice.subscribe("chat:room");
+            firstUs = schedule(alice, recurring(1, "tick", "*/10 * * * *"))
+                    .getEvent()
+                    .getDeliverAtUs();
+            schedule(alice, once(2, "once", firstUs));
+            engine.isFailing = change -> change.space().equals("schedule");
+            setTo(broker, firstUs);
+            assertThat(RawClient.texts(alice, 2)).containsExactlyInAnyOrder("tick", "once");
+            assertThat(engine.countOf("schedule")).isEqualTo(2);
+        }
+        engine.isFailing = change -> false;
+        try (BrokerUnderTest broker =
+                setup(DEFAULTS, shards).channels(withoutIds()).start()) {
+            RawClient alice = client(broker, "alice");
+            setTo(broker, firstUs);
+            awaitStored(1);
+            assertThat(listed(alice).get(0).getDeliverAtUs()).isEqualTo(firstUs + 10 * MINUTE);
+            assertThat(broker.channel("chat").duplicates()).isEqualTo(2);
+            assertThat(alice.subscribe("chat:room").getNextOffset())
+                    .as("nothing was added to the two")
+                    .isEqualTo(3);
+            setTo(broker, firstUs + 10 * MINUTE);
+            assertThat(alice.readEvent().text()).isEqualTo("tick");
+        }
+    }
+
+    @Test
+    void anEventIsNotSentBeforeItIsStoredNorTakenForSent() throws Exception {
+        try (BrokerUnderTest broker = start()) {
+            RawClient alice = client(broker, "alice");
+            alice.subscribe("chat:room");
+            long at = nowUs.get() + MINUTE;
+            schedule(alice, once(1, "stored first", at));
+            engine.gated.fail(EngineFault.FAILED);
+            setTo(broker, at);
+            awaitRetried(broker);
+            assertThat(engine.countOf("schedule")).isEqualTo(1);
+            engine.gated.fail(null);
+            engine.gated.hold();
+            await().until(() -> engine.gated.heldCount() > 0);
+            assertThat(alice.isQuiet(50)).isTrue();
+            assertThat(engine.countOf("schedule")).isEqualTo(1);
+            engine.gated.release();
+            assertThat(alice.readEvent().text()).isEqualTo("stored first");
+            awaitStored(0);
+        }
+    }
+
+    @Test
+    void aBrokerThatDrainsSendsNothingThatBecomesDueAndTheNextOneDoes() throws Exception {
+        long at = nowUs.get() + MINUTE;
+        try (BrokerUnderTest broker = start()) {
+            RawClient alice = client(broker, "alice");
+            schedule(alice, once(1, "after the restart", at));
+            alice.close();
+            broker.broker().drain();
+            int before = looks.get();
+            setTo(broker, at);
+            // The second look has the first one behind it.
+            await().until(() -> {
+                broker.broker().lookAtSchedules();
+                return looks.get() >= before + 2;
+            });
+        }
+        assertThat(engine.countOf("schedule")).isEqualTo(1);
+        nowUs.set(at - 1);
+        try (BrokerUnderTest broker = start()) {
+            RawClient alice = client(broker, "alice");
+            alice.subscribe("chat:room");
+            setTo(broker, at);
+            assertThat(alice.readEvent().text()).isEqualTo("after the restart");
         }
     }
 }

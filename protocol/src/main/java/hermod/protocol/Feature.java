@@ -7,17 +7,19 @@ public enum Feature {
     RESUME(2),
     GAP(3),
     FILTER(4),
+    HISTORY(6),
     SCHEDULE(7);
 
-    private final int number;
+    private final int position;
 
-    Feature(int number) {
-        this.number = number;
+    /** @param position of its bit; 5 is kept for ACK. */
+    Feature(int position) {
+        this.position = position;
     }
 
     /** The feature's bit in the feature masks. */
     public long bit() {
-        return 1L << number;
+        return 1L << position;
     }
 
     public boolean isIn(long mask) {

@@ -64,7 +64,7 @@ final class SchedulesCommand implements Callable<Integer> {
 
     /** @throws CliException FAILED where the broker schedules nothing. */
     static BrokerConnection connect(ServerOptions server) {
-        BrokerConnection connection = server.connect();
+        BrokerConnection connection = server.connect(Feature.SCHEDULE);
         if (!Feature.SCHEDULE.isIn(connection.welcome().getFeatures())) {
             connection.close();
             throw BrokerConnection.refused(

@@ -70,7 +70,7 @@ final class Occurrence implements Party {
     /** To be called once, on the shard. */
     void begin() {
         dispatch.add(this);
-        dispatch.hold(this, CORRELATION, org, topicName, false);
+        dispatch.hold(this, CORRELATION, org, topicName, false, true);
     }
 
     @Override
@@ -166,6 +166,11 @@ final class Occurrence implements Party {
     @Override
     public long producer() {
         return producer;
+    }
+
+    @Override
+    public long author() {
+        return event.author().number();
     }
 
     @Override

@@ -46,7 +46,7 @@ public final class ScheduleCommands {
                 .register(FrameType.SCHEDULES, this::list);
     }
 
-    /** Registers refusals, for a broker without an engine. */
+    /** Registers refusals, for a broker without a scheduler. */
     public static CommandRouter registerNone(CommandRouter router) {
         return router.register(FrameType.SCHEDULE, (session, requestId, in, at) -> isRefused(session, requestId))
                 .register(FrameType.CANCEL, (session, requestId, in, at) -> isRefused(session, requestId))
@@ -80,7 +80,7 @@ public final class ScheduleCommands {
             session.error(requestId, fault.code, fault.sentence);
             return;
         }
-        Session.Author who = session.author();
+        Session.Authorship who = session.authorship();
         int retryAfterMs =
                 session.publishRetryAfterMs(channel, priorityOf(asked, channel, who), FrameHeader.frameBytes(in, at));
         if (retryAfterMs > 0) {
@@ -89,7 +89,8 @@ public final class ScheduleCommands {
         }
         ScheduledEvent event = new ScheduledEvent(
                 asked.getTopic(),
-                new ScheduledEvent.Author(who.device(), who.percentile(), who.raisedTo(), who.mayPublishUrgent()),
+                new ScheduledEvent.Author(
+                        session.author(), who.device(), who.percentile(), who.raisedTo(), who.mayPublishUrgent()),
                 0,
                 asked.getDeliverAtUs(),
                 asked.getRecurrence().getRule(),
@@ -119,7 +120,7 @@ public final class ScheduleCommands {
     }
 
     /** For its rate only; the topic's home clamps it when it is due. */
-    private static Priority priorityOf(Schedule asked, Channel channel, Session.Author who) {
+    private static Priority priorityOf(Schedule asked, Channel channel, Session.Authorship who) {
         boolean isGiven = (asked.getFlags() & FrameHeader.FLAG_PRIORITY_GIVEN) != 0;
         Priority wanted =
                 isGiven ? Priority.ofCode(asked.getFlags()) : channel.policy().lane();
@@ -197,7 +198,7 @@ public final class ScheduleCommands {
         if (id.length != DueKey.ID_BYTES) {
             session.error(requestId, ErrorCode.BAD_REQUEST, "id has 16 bytes: bytes=" + id.length);
         } else if (mayAsk(session, requestId)) {
-            Session.Author who = session.author();
+            Session.Authorship who = session.authorship();
             scheduler.cancel(
                     DueKey.eventKey(who.org(), who.user(), id), answer(session, FrameType.CANCELLED, requestId));
         }
@@ -212,7 +213,7 @@ public final class ScheduleCommands {
         if (after.length != 0 && after.length != DueKey.ID_BYTES) {
             session.error(requestId, ErrorCode.BAD_REQUEST, "after has 16 bytes or none: bytes=" + after.length);
         } else if (mayAsk(session, requestId)) {
-            Session.Author who = session.author();
+            Session.Authorship who = session.authorship();
             scheduler.list(
                     who.org(),
                     who.user(),

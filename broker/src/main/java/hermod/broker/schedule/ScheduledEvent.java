@@ -39,9 +39,10 @@ record ScheduledEvent(
     /**
      * What of its author an event is published with: the rights at the time of scheduling.
      *
+     * @param number the user's, the same over restarts.
      * @param percentile in which a rollout reaches the user.
      */
-    record Author(long device, int percentile, Priority raisedTo, boolean mayPublishUrgent) {}
+    record Author(long number, long device, int percentile, Priority raisedTo, boolean mayPublishUrgent) {}
 
     boolean isRecurring() {
         return !rule.isEmpty();
@@ -67,12 +68,13 @@ record ScheduledEvent(
     }
 
     byte[] write() {
-        ByteBuf out = Unpooled.buffer(96 + entry.length);
+        ByteBuf out = Unpooled.buffer(104 + entry.length);
         out.writeByte(VERSION)
                 .writeByte(author.mayPublishUrgent ? BIT_URGENT : 0)
                 .writeByte(author.raisedTo.code())
                 .writeByte(flags)
                 .writeIntLE(author.percentile)
+                .writeLongLE(author.number)
                 .writeLongLE(author.device)
                 .writeLongLE(createdAtUs)
                 .writeLongLE(dueUs)
@@ -98,7 +100,7 @@ record ScheduledEvent(
             Priority raisedTo = Priority.ofCode(in.readByte());
             int flags = in.readUnsignedByte();
             int percentile = in.readIntLE();
-            Author author = new Author(in.readLongLE(), percentile, raisedTo, mayPublishUrgent);
+            Author author = new Author(in.readLongLE(), in.readLongLE(), percentile, raisedTo, mayPublishUrgent);
             long createdAtUs = in.readLongLE();
             long dueUs = in.readLongLE();
             long untilUs = in.readLongLE();

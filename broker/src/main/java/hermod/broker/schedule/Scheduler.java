@@ -99,6 +99,7 @@ public final class Scheduler implements AutoCloseable {
     private final AtomicInteger waitingRequests = new AtomicInteger();
     private final Thread thread = new Thread(this::run, "hermod-schedule");
     private List<Dispatch> dispatches = List.of();
+    private volatile boolean isEnding;
     private volatile boolean isClosed;
 
     // ---- from here on the thread's
@@ -165,6 +166,11 @@ public final class Scheduler implements AutoCloseable {
     public void start(List<Dispatch> shards) {
         dispatches = List.copyOf(shards);
         thread.start();
+    }
+
+    /** Begins to send nothing more, for the broker is about to stop; requests are answered still. Any thread. */
+    public void stopSending() {
+        isEnding = true;
     }
 
     /** Sends nothing more; what is under way is sent again after a restart, and recognised. */
@@ -255,6 +261,9 @@ public final class Scheduler implements AutoCloseable {
             return LOOK_NS;
         }
         giveUpLateAttempts(nowNs);
+        if (isEnding) {
+            return LOOK_NS;
+        }
         if (rescanAtNs != Long.MAX_VALUE && nowNs - rescanAtNs >= 0 && !isScanning) {
             rescanAtNs = Long.MAX_VALUE;
             ahead.clear();
@@ -774,6 +783,11 @@ public final class Scheduler implements AutoCloseable {
     }
 
     private void fire(Firing firing, ScheduledEvent event) {
+        if (isEnding) {
+            // It stays stored, and is due at the next start.
+            end(firing);
+            return;
+        }
         long nowUs = clock.nowUs();
         long occurrenceUs = occurrence(event, nowUs);
         if (occurrenceUs == Rule.NEVER) {

@@ -29,7 +29,7 @@ class ScheduledEventTest {
         entry.readBytes(bytes);
         return new ScheduledEvent(
                 "chat:room_7",
-                new ScheduledEvent.Author(-5, 42, Priority.HIGH, true),
+                new ScheduledEvent.Author(-7, -5, 42, Priority.HIGH, true),
                 11,
                 2_000_000,
                 rule,

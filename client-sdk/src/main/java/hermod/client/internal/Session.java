@@ -8,6 +8,7 @@ import hermod.client.ConnectionState;
 import hermod.client.ConnectionStateListener;
 import hermod.client.EventListener;
 import hermod.client.HermodException;
+import hermod.client.HistoryPage;
 import hermod.client.PublishReceipt;
 import hermod.client.Replacement;
 import hermod.client.Schedule;
@@ -21,6 +22,7 @@ import hermod.protocol.ProtocolVersion;
 import hermod.protocol.TopicName;
 import hermod.protocol.control.wire.Filter;
 import hermod.protocol.control.wire.Hello;
+import hermod.protocol.control.wire.History;
 import hermod.protocol.control.wire.Platform;
 import hermod.protocol.control.wire.Report;
 import hermod.protocol.control.wire.Service;
@@ -71,6 +73,7 @@ public final class Session {
     private final ServiceNews service;
     private final Publications publications;
     private final Topics topics;
+    private final Histories histories;
     private final Schedules schedules;
     private final FrameRouter router;
     private final Tokens tokens;
@@ -121,6 +124,7 @@ public final class Session {
                 (topic, hold) -> new TopicSubscription(this, topic, hold),
                 settings.listenerForAdded(),
                 settings.onReplaced());
+        histories = new Histories(this, completions);
         schedules = new Schedules(this, completions);
         router = new FrameRouter(this, topics, publications, budget, credit);
         tokens = new Tokens(settings, threads.lookups(), RANDOM);
@@ -194,6 +198,22 @@ public final class Session {
                 completions.fail(result, finalWord);
             } else {
                 topics.replace(new ReplaceOrder(wishes, keepsOthers, result));
+            }
+            settleSoon();
+        });
+        return result;
+    }
+
+    public CompletableFuture<HistoryPage> history(History asked) {
+        CompletableFuture<HistoryPage> result = new CompletableFuture<>();
+        executeFor(result, () -> {
+            HermodException off = service.refusalOf(asked.getTopic());
+            if (finalWord != null) {
+                completions.fail(result, finalWord);
+            } else if (off != null) {
+                completions.fail(result, off);
+            } else {
+                histories.add(asked, result);
             }
             settleSoon();
         });
@@ -565,6 +585,7 @@ public final class Session {
                 retryPublishesLater(nowNs);
             }
             topics.flush(nowNs);
+            histories.send(to, nowNs);
             schedules.send(to, nowNs);
             publications.send(to, clockOffsetUs, nowNs);
         }
@@ -673,6 +694,7 @@ public final class Session {
         connection = null;
         credit.stop();
         topics.onDisconnected(publications.recallAll());
+        histories.onDisconnected();
         schedules.onDisconnected();
         if (ended.welcomedAtNs() != 0) {
             tokenRefresh.onDisconnected(ending.why());
@@ -782,6 +804,7 @@ public final class Session {
         publications.refuseFromNowOn(why);
         publications.recallAll().forEach(each -> publications.fail(each, why));
         topics.onClosed(why);
+        histories.onClosed(why);
         schedules.onClosed(why);
         standing.become(ConnectionState.CLOSED, cause);
         connectors.forEach(each -> completions.fail(each, why));
