@@ -3,6 +3,9 @@ package hermod.bench;
 import hermod.bench.compare.CompareCommand;
 import hermod.bench.compare.IdleCommand;
 import hermod.bench.crash.CrashCommand;
+import hermod.bench.durable.DurableCommand;
+import hermod.bench.durable.FaultsCommand;
+import hermod.bench.durable.RecoveryCommand;
 import hermod.bench.load.BenchFailure;
 import hermod.bench.priority.PriorityCommand;
 import hermod.bench.scenario.Churn;
@@ -42,7 +45,7 @@ public final class BenchMain implements Runnable {
     private static final List<Scenario> SCENARIOS = List.of(
             new PingPong(), new Rate(), Flood.oneToOne(), Flood.fanout(), new TraceReplay(), new Fuzz(), new Slow());
 
-    private static final List<String> COMING = List.of("durable", "chaos");
+    private static final List<String> COMING = List.of("chaos");
 
     @Spec
     @SuppressWarnings("NullAway.Init") // set by picocli
@@ -84,6 +87,11 @@ public final class BenchMain implements Runnable {
         command.addSubcommand(
                 "crash",
                 CrashCommand.commandLine(SourceTree.root(), BrokerProcess::builder, List.of(arguments), out, err));
+        command.addSubcommand(
+                "durable",
+                DurableCommand.commandLine(SourceTree.root(), TokenRights::of, List.of(arguments), out, err));
+        command.addSubcommand("recovery", RecoveryCommand.commandLine(SourceTree.root(), List.of(arguments), out, err));
+        command.addSubcommand("faults", FaultsCommand.commandLine(SourceTree.root(), List.of(arguments), out, err));
         command.addSubcommand("idle", IdleCommand.commandLine(SourceTree.root(), out, err));
         command.addSubcommand(
                 "compare",

@@ -7,16 +7,14 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -87,6 +85,25 @@ public final class BrokerProcess implements AutoCloseable {
 
     public long pid() {
         return process.pid();
+    }
+
+    /**
+     * JVM, flags, class path and main class of the running broker, for {@link Builder#program}: a start without the launcher, and without what a launcher in a source tree looks at. Linux only.
+     *
+     * @throws BenchFailure FAILED where the system does not tell.
+     */
+    public List<String> program() {
+        try {
+            List<String> words = List.of(Files.readString(Path.of("/proc", Long.toString(pid()), "cmdline"))
+                    .split("\0"));
+            int serve = words.indexOf("serve");
+            if (serve > 0) {
+                return words.subList(0, serve);
+            }
+        } catch (IOException hidden) {
+            // Said below.
+        }
+        throw new BenchFailure(Kind.FAILED, "the system does not tell how the broker was started");
     }
 
     public boolean isAlive() {
@@ -170,7 +187,7 @@ public final class BrokerProcess implements AutoCloseable {
     public void close() {
         stop();
         if (how.data == null) {
-            removeFolder(data);
+            new ScratchFolder(data).close();
         }
     }
 
@@ -202,7 +219,7 @@ public final class BrokerProcess implements AutoCloseable {
         List<String> tail = stderrTail();
         String why = tail.isEmpty() ? "it wrote nothing to stderr" : String.join(System.lineSeparator(), tail);
         if (how.data == null) {
-            removeFolder(data);
+            new ScratchFolder(data).close();
         }
         return new BenchFailure(Kind.NO_BROKER, "the broker " + what + "; " + why);
     }
@@ -259,31 +276,12 @@ public final class BrokerProcess implements AutoCloseable {
         return new BenchFailure(Kind.FAILED, "interrupted");
     }
 
-    private static void removeFolder(Path folder) {
-        try {
-            Files.walkFileTree(folder, new SimpleFileVisitor<>() {
-                @Override
-                public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                    Files.delete(file);
-                    return FileVisitResult.CONTINUE;
-                }
-
-                @Override
-                public FileVisitResult postVisitDirectory(Path emptied, @Nullable IOException failure)
-                        throws IOException {
-                    Files.delete(emptied);
-                    return FileVisitResult.CONTINUE;
-                }
-            });
-        } catch (IOException left) {
-            // A file that stays behind in the temporary folder costs nothing but its bytes.
-        }
-    }
-
     /** How a broker is to be started. One thread. */
     public static final class Builder {
         private final List<String> arguments = new ArrayList<>();
         private final List<String> jvmFlags = new ArrayList<>();
+        private final Map<String, String> environment = new LinkedHashMap<>();
+        private List<String> program = List.of();
         private @Nullable String classPath;
         private String mainClass = "hermod.broker.BrokerMain";
         private @Nullable Path data;
@@ -329,6 +327,18 @@ public final class BrokerProcess implements AutoCloseable {
             return this;
         }
 
+        /** What to run before {@code serve}, such as {@link #program()} of a broker that ran before, instead of the launcher. */
+        public Builder program(List<String> words) {
+            program = List.copyOf(words);
+            return this;
+        }
+
+        /** A variable of its environment. */
+        public Builder environment(String name, String value) {
+            environment.put(name, value);
+            return this;
+        }
+
         /** How long it may take to be ready; the first start in a source tree builds. */
         public Builder readyDeadline(Duration limit) {
             readyDeadline = limit;
@@ -351,6 +361,7 @@ public final class BrokerProcess implements AutoCloseable {
                 command.addAll(List.of("--data", folder.toString()));
                 command.addAll(arguments);
                 ProcessBuilder builder = new ProcessBuilder(command);
+                builder.environment().putAll(environment);
                 if (classPath == null && !jvmFlags.isEmpty()) {
                     builder.environment()
                             .merge(JAVA_OPTS, String.join(" ", jvmFlags), (mine, more) -> mine + " " + more);
@@ -364,7 +375,10 @@ public final class BrokerProcess implements AutoCloseable {
         }
 
         private List<String> program() {
-            List<String> command = new ArrayList<>();
+            List<String> command = new ArrayList<>(program);
+            if (!command.isEmpty()) {
+                return command;
+            }
             if (classPath != null) {
                 command.add(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString());

@@ -58,13 +58,16 @@ class BenchMainTest {
                         "idle",
                         "priority",
                         "crash",
+                        "durable",
+                        "recovery",
+                        "faults",
                         "compare",
                         "trace",
                         "fuzz",
                         "slow",
                         "micro",
                         "Exit codes");
-        for (String coming : new String[] {"durable", "chaos"}) {
+        for (String coming : new String[] {"chaos"}) {
             assertThat(out()).containsPattern(coming + " +\\(coming\\)");
         }
     }

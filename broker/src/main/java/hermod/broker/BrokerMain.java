@@ -5,6 +5,7 @@ import hermod.broker.admin.CliException;
 import hermod.broker.admin.ExitCode;
 import hermod.broker.config.ConfigException;
 import hermod.broker.config.ConfigReader;
+import hermod.broker.engine.embedded.EmbeddedEngine;
 import hermod.broker.topic.ChannelPolicies;
 import hermod.broker.transport.SocketIo;
 import io.netty.util.LeakPresenceDetector;
@@ -79,6 +80,7 @@ public final class BrokerMain {
 
         @Override
         public Integer call() throws InterruptedException {
+            preloadEngine();
             BrokerConfig config = config();
             Broker broker = start(config);
             stopWithTheProcess(broker);
@@ -92,6 +94,13 @@ public final class BrokerMain {
             // Whoever asked for it sees the end before the port is gone.
             Thread.sleep(DRAINED_SHOWN_MS);
             return ExitCode.OK;
+        }
+
+        /** The engine's native library takes some 0.4 s to load, which other things can be done in. */
+        private static void preloadEngine() {
+            Thread loader = new Thread(EmbeddedEngine::preload, "hermod-engine-preload");
+            loader.setDaemon(true);
+            loader.start();
         }
 
         private BrokerConfig config() {

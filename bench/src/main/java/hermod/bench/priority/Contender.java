@@ -1,5 +1,7 @@
 package hermod.bench.priority;
 
+import hermod.bench.wire.Link;
+import hermod.bench.wire.Topics;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 

@@ -1,5 +1,8 @@
 package hermod.bench.priority;
 
+import hermod.bench.wire.HermodLink;
+import hermod.bench.wire.Link;
+import hermod.bench.wire.Topics;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import org.jspecify.annotations.Nullable;

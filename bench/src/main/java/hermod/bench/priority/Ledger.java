@@ -1,6 +1,7 @@
 package hermod.bench.priority;
 
 import hermod.bench.load.Stamp;
+import hermod.bench.wire.LinkEvents;
 import hermod.protocol.ErrorCode;
 import hermod.protocol.Priority;
 import io.netty.buffer.ByteBuf;

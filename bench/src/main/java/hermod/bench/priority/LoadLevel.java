@@ -1,5 +1,6 @@
 package hermod.bench.priority;
 
+import hermod.bench.wire.Topics;
 import hermod.protocol.Priority;
 import java.io.IOException;
 import java.util.ArrayList;

@@ -1,6 +1,8 @@
 package hermod.bench.priority;
 
 import hermod.bench.load.Stamp;
+import hermod.bench.wire.Link;
+import hermod.bench.wire.LinkEvents;
 import hermod.protocol.Priority;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;

@@ -1,5 +1,7 @@
 package hermod.bench.priority;
 
+import hermod.bench.wire.Link;
+import hermod.bench.wire.LinkEvents;
 import io.netty.buffer.ByteBuf;
 import java.io.IOException;
 import java.util.ArrayList;

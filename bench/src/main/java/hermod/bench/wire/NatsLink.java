@@ -1,4 +1,4 @@
-package hermod.bench.priority;
+package hermod.bench.wire;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -7,7 +7,7 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 
 /** A connection in the text protocol of NATS: subjects are topic names, and a subscription's id is its lane. */
-final class NatsLink extends Link {
+public final class NatsLink extends Link {
     private static final int LINE_BYTES_MAX = 64 * 1024;
     private static final byte[] PONG = "PONG\r\n".getBytes(StandardCharsets.US_ASCII);
 
@@ -15,7 +15,7 @@ final class NatsLink extends Link {
     private final boolean isSubscriber;
     private boolean isReady;
 
-    NatsLink(InetSocketAddress address, int receiveBufferBytes, Topics topics, boolean isSubscriber)
+    public NatsLink(InetSocketAddress address, int receiveBufferBytes, Topics topics, boolean isSubscriber)
             throws IOException {
         super(address, receiveBufferBytes);
         this.topics = topics;
@@ -23,7 +23,7 @@ final class NatsLink extends Link {
     }
 
     @Override
-    void greet() throws IOException {
+    protected void greet() throws IOException {
         StringBuilder words = new StringBuilder("CONNECT {\"verbose\":false,\"pedantic\":false}\r\n");
         if (isSubscriber) {
             for (int lane : topics.lanes()) {
@@ -38,17 +38,17 @@ final class NatsLink extends Link {
     }
 
     @Override
-    boolean isReady() {
+    public boolean isReady() {
         return isReady;
     }
 
     @Override
-    boolean isAnswered() {
+    public boolean isAnswered() {
         return false;
     }
 
     @Override
-    void encode(ByteBuf out, int lane, int count, int payloadBytes, Payloads payloads) {
+    public void encode(ByteBuf out, int lane, int count, int payloadBytes, Payloads payloads) {
         String head = "PUB " + topics.of(lane) + " " + payloadBytes + "\r\n";
         for (int i = 0; i < count; i++) {
             out.writeCharSequence(head, StandardCharsets.US_ASCII);
@@ -58,7 +58,7 @@ final class NatsLink extends Link {
     }
 
     @Override
-    void parse(ByteBuf buffer, LinkEvents events) throws IOException {
+    protected void parse(ByteBuf buffer, LinkEvents events) throws IOException {
         while (true) {
             int at = buffer.readerIndex();
             int lineBytes = buffer.bytesBefore((byte) '\n');

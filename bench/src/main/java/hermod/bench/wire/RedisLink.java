@@ -1,4 +1,4 @@
-package hermod.bench.priority;
+package hermod.bench.wire;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
@@ -8,7 +8,7 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 
 /** A connection in RESP, the protocol of Redis, for its PUBLISH and SUBSCRIBE: channels are topic names. */
-final class RedisLink extends Link {
+public final class RedisLink extends Link {
     private static final int INCOMPLETE = -1;
     private static final int MESSAGE_PARTS = 3;
 
@@ -20,7 +20,7 @@ final class RedisLink extends Link {
     private int subscribedCount;
     private boolean isReady;
 
-    RedisLink(InetSocketAddress address, int receiveBufferBytes, Topics topics, boolean isSubscriber)
+    public RedisLink(InetSocketAddress address, int receiveBufferBytes, Topics topics, boolean isSubscriber)
             throws IOException {
         super(address, receiveBufferBytes);
         this.topics = topics;
@@ -32,7 +32,7 @@ final class RedisLink extends Link {
     }
 
     @Override
-    void greet() throws IOException {
+    protected void greet() throws IOException {
         StringBuilder words = new StringBuilder();
         if (isSubscriber) {
             words.append('*').append(1 + topics.names().size()).append("\r\n$9\r\nSUBSCRIBE\r\n");
@@ -50,17 +50,17 @@ final class RedisLink extends Link {
     }
 
     @Override
-    boolean isReady() {
+    public boolean isReady() {
         return isReady;
     }
 
     @Override
-    boolean isAnswered() {
+    public boolean isAnswered() {
         return false;
     }
 
     @Override
-    void encode(ByteBuf out, int lane, int count, int payloadBytes, Payloads payloads) {
+    public void encode(ByteBuf out, int lane, int count, int payloadBytes, Payloads payloads) {
         String name = topics.of(lane);
         String head = "*3\r\n$7\r\nPUBLISH\r\n$" + name.length() + "\r\n" + name + "\r\n$" + payloadBytes + "\r\n";
         for (int i = 0; i < count; i++) {
@@ -71,7 +71,7 @@ final class RedisLink extends Link {
     }
 
     @Override
-    void parse(ByteBuf buffer, LinkEvents events) throws IOException {
+    protected void parse(ByteBuf buffer, LinkEvents events) throws IOException {
         while (buffer.isReadable()) {
             int at = buffer.readerIndex();
             int lineEnd = lineEnd(buffer, at);

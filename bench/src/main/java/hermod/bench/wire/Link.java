@@ -1,10 +1,12 @@
-package hermod.bench.priority;
+package hermod.bench.wire;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.StandardSocketOptions;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -15,12 +17,12 @@ import java.util.concurrent.TimeUnit;
  * <p>One thread reads; one thread writes events, and each write goes out whole. {@link #close} is for any thread and ends both. The buffer of what is
  * read grows to the largest message and holds no more than one read beyond it.
  */
-abstract class Link implements AutoCloseable {
+public abstract class Link implements AutoCloseable {
     private static final int READ_BYTES = 256 * 1024;
     private static final int HANDSHAKE_SECONDS = 10;
 
     /** How many bytes of a stamp and zeros an event has is decided by who writes it. */
-    interface Payloads {
+    public interface Payloads {
         /** Writes the payload of the next event of a lane at the writer index. */
         void writeNext(int lane, ByteBuf out);
     }
@@ -31,7 +33,7 @@ abstract class Link implements AutoCloseable {
     private volatile boolean isClosed;
 
     /** @param receiveBufferBytes of the kernel; 0 leaves it alone. */
-    Link(InetSocketAddress address, int receiveBufferBytes) throws IOException {
+    protected Link(InetSocketAddress address, int receiveBufferBytes) throws IOException {
         channel = SocketChannel.open();
         try {
             if (receiveBufferBytes > 0) {
@@ -50,7 +52,7 @@ abstract class Link implements AutoCloseable {
      *
      * @throws IOException with a sentence if the broker refuses, or says nothing for ten seconds.
      */
-    final void open() throws IOException {
+    public final void open() throws IOException {
         CompletableFuture<Void> opened = new CompletableFuture<>();
         var unused = opened.orTimeout(HANDSHAKE_SECONDS, TimeUnit.SECONDS).whenComplete((done, late) -> {
             if (late != null) {
@@ -74,7 +76,7 @@ abstract class Link implements AutoCloseable {
     }
 
     /** The link, after {@link #open}. */
-    static Link opened(Link link) throws IOException {
+    public static Link opened(Link link) throws IOException {
         try {
             link.open();
             return link;
@@ -84,27 +86,27 @@ abstract class Link implements AutoCloseable {
         }
     }
 
-    abstract void greet() throws IOException;
+    protected abstract void greet() throws IOException;
 
     /** Whether all that {@link #greet} asked for has been answered. */
-    abstract boolean isReady();
+    public abstract boolean isReady();
 
     /** Writes publishes of a lane's topic at the writer index. */
-    abstract void encode(ByteBuf out, int lane, int count, int payloadBytes, Payloads payloads);
+    public abstract void encode(ByteBuf out, int lane, int count, int payloadBytes, Payloads payloads);
 
     /** Whether every publish gets an answer; without answers what was written counts as accepted. */
-    abstract boolean isAnswered();
+    public abstract boolean isAnswered();
 
     /** Events that may be published and not answered; at least 1. */
-    long publishWindowEvents() {
+    public long publishWindowEvents() {
         return Long.MAX_VALUE;
     }
 
     /** Takes the whole messages there are off the buffer. */
-    abstract void parse(ByteBuf buffer, LinkEvents events) throws IOException;
+    protected abstract void parse(ByteBuf buffer, LinkEvents events) throws IOException;
 
     /** For what a protocol's client owes for what it has read, credit or a sign of life. */
-    void afterRead() throws IOException {}
+    protected void afterRead() throws IOException {}
 
     /**
      * Reads once, waiting if nothing is there.
@@ -112,7 +114,7 @@ abstract class Link implements AutoCloseable {
      * @return bytes read; −1 at the end of the stream, whoever ended it.
      * @throws IOException for what is no message of the protocol.
      */
-    final int read(int atMost, LinkEvents events) throws IOException {
+    public final int read(int atMost, LinkEvents events) throws IOException {
         if (in.isReadable()) {
             in.discardReadBytes();
         } else {
@@ -131,8 +133,14 @@ abstract class Link implements AutoCloseable {
         return count;
     }
 
+    /** From here on {@link #read} returns 0 where nothing is there, and the selector tells when there is. {@link #write} still takes all, so a full socket makes it busy. */
+    public final void register(Selector selector, Object attachment) throws IOException {
+        channel.configureBlocking(false);
+        var unused = channel.register(selector, SelectionKey.OP_READ, attachment);
+    }
+
     /** Writes all of a buffer, waiting for the socket; what another thread writes comes before it or behind it. */
-    final void write(ByteBuf out) throws IOException {
+    public final void write(ByteBuf out) throws IOException {
         synchronized (writing) {
             while (out.isReadable()) {
                 out.readBytes(channel, out.readableBytes());
@@ -140,7 +148,7 @@ abstract class Link implements AutoCloseable {
         }
     }
 
-    final boolean isClosed() {
+    public final boolean isClosed() {
         return isClosed;
     }
 

@@ -1,9 +1,9 @@
-package hermod.bench.priority;
+package hermod.bench.wire;
 
 import io.netty.buffer.ByteBuf;
 
 /** What a {@link Link} reads from its broker. Called on the thread that reads; lanes are the codes of {@link hermod.protocol.Priority}. */
-interface LinkEvents {
+public interface LinkEvents {
     /**
      * @param wireBytes of the whole message.
      * @param in borrowed for the call.

@@ -1,4 +1,4 @@
-package hermod.bench.priority;
+package hermod.bench.wire;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

@@ -1,4 +1,4 @@
-package hermod.bench.priority;
+package hermod.bench.wire;
 
 import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
@@ -33,7 +33,7 @@ import java.util.concurrent.TimeUnit;
  * A connection in Hermod's protocol with the features CREDIT and GAP where the broker has them: it grants a window, and again what it has read of LOW to
  * HIGH, so that never more than the window is on its way.
  */
-final class HermodLink extends Link {
+public final class HermodLink extends Link {
     private static final int OPEN_ID = 2;
     private static final int PUBLISH_WINDOW_EVENTS = 65_536;
     private static final int FRAME_BYTES_MAX = 16 * 1024 * 1024;
@@ -59,7 +59,7 @@ final class HermodLink extends Link {
      * @param creditWindowBytes of events that may be on their way; for a subscriber.
      * @param device told in HELLO; the operators' list of connections has it too.
      */
-    HermodLink(
+    public HermodLink(
             InetSocketAddress address,
             int receiveBufferBytes,
             Topics topics,
@@ -79,12 +79,12 @@ final class HermodLink extends Link {
     }
 
     /** Whether the broker agreed to be paced by credit. */
-    boolean hasCredit() {
+    public boolean hasCredit() {
         return Feature.CREDIT.isIn(features);
     }
 
     @Override
-    void greet() throws IOException {
+    protected void greet() throws IOException {
         Hello.Builder hello = Hello.newBuilder()
                 .setMinVersion(1)
                 .setMaxVersion(1)
@@ -107,22 +107,22 @@ final class HermodLink extends Link {
     }
 
     @Override
-    boolean isReady() {
+    public boolean isReady() {
         return isReady;
     }
 
     @Override
-    boolean isAnswered() {
+    public boolean isAnswered() {
         return true;
     }
 
     @Override
-    long publishWindowEvents() {
+    public long publishWindowEvents() {
         return publishWindowEvents;
     }
 
     @Override
-    void encode(ByteBuf out, int lane, int count, int payloadBytes, Payloads payloads) {
+    public void encode(ByteBuf out, int lane, int count, int payloadBytes, Payloads payloads) {
         int entryBytes = Entry.FIXED_BYTES + payloadBytes;
         int bodyBytes = PublishFrame.SEQUENCE_BYTES + count * (PublishFrame.ENTRY_LENGTH_BYTES + entryBytes);
         FrameHeader.write(out, FrameType.PUBLISH, FrameHeader.FLAG_MANY, handles[lane], nextRequestId, bodyBytes);
@@ -136,7 +136,7 @@ final class HermodLink extends Link {
     }
 
     @Override
-    void parse(ByteBuf buffer, LinkEvents events) throws IOException {
+    protected void parse(ByteBuf buffer, LinkEvents events) throws IOException {
         try {
             while (buffer.readableBytes() >= FrameHeader.LENGTH) {
                 int at = buffer.readerIndex();
@@ -232,7 +232,7 @@ final class HermodLink extends Link {
     }
 
     @Override
-    void afterRead() throws IOException {
+    protected void afterRead() throws IOException {
         if (hasCredit() && isSubscriber && readSinceGrant >= creditWindowBytes / 4) {
             grant(readSinceGrant);
             readSinceGrant = 0;

@@ -1,0 +1,222 @@
+package hermod.bench.durable;
+
+import hermod.bench.wire.Link;
+import hermod.bench.wire.LinkEvents;
+import hermod.protocol.CloseCode;
+import hermod.protocol.ErrorCode;
+import hermod.protocol.Feature;
+import hermod.protocol.ProtocolException;
+import hermod.protocol.control.ControlCodec;
+import hermod.protocol.control.wire.Close;
+import hermod.protocol.control.wire.Cursor;
+import hermod.protocol.control.wire.Hello;
+import hermod.protocol.control.wire.Platform;
+import hermod.protocol.control.wire.Resume;
+import hermod.protocol.control.wire.ResumeResult;
+import hermod.protocol.control.wire.Resumed;
+import hermod.protocol.control.wire.Unsubscribe;
+import hermod.protocol.control.wire.Welcome;
+import hermod.protocol.frame.Entry;
+import hermod.protocol.frame.EventFrame;
+import hermod.protocol.frame.FrameHeader;
+import hermod.protocol.frame.FrameType;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.UnpooledByteBufAllocator;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
+
+/** A connection that reads pages of a topic's past by RESUME, one at a time: what lies behind a cursor, and then the topic is left. One thread. */
+final class PageLink extends Link {
+    private static final int READ_BYTES = 256 * 1024;
+    private static final int FRAME_BYTES_MAX = 16 * 1024 * 1024;
+
+    /**
+     * What came of it.
+     *
+     * @param events in it.
+     * @param ns from the request to its last event.
+     * @param outcome of the RESUME.
+     */
+    record Page(int events, long ns, ResumeResult.Outcome outcome) {}
+
+    /** Where {@link TopicsPublisher} writes an event's number. */
+    private static final int NUMBER_BYTES = Integer.BYTES;
+
+    private final String token;
+    private final String device;
+    private final LinkEvents words = new LinkEvents() {
+        @Override
+        public void closing(String reason) {
+            end = reason;
+        }
+    };
+    private com.google.protobuf.ByteString resumeToken = com.google.protobuf.ByteString.EMPTY;
+    private @Nullable ResumeResult result;
+    private String end = "";
+    private IntConsumer numbers = number -> {};
+    private long lastOffset;
+    private int eventCount;
+    private int nextRequestId = 1;
+    private boolean isReady;
+    private boolean isLeft;
+
+    PageLink(InetSocketAddress address, String token, String device) throws IOException {
+        super(address, 0);
+        this.token = token;
+        this.device = device;
+    }
+
+    /** Told the number that each event of {@link TopicsPublisher} has. */
+    void onNumber(IntConsumer listener) {
+        numbers = listener;
+    }
+
+    /**
+     * Reads what a topic has behind an offset.
+     *
+     * @throws IOException if the broker refuses or ends the connection.
+     */
+    Page read(String topic, int epoch, long offset) throws IOException {
+        result = null;
+        eventCount = 0;
+        lastOffset = 0;
+        isLeft = false;
+        Resume resume = Resume.newBuilder()
+                .setResumeToken(resumeToken)
+                .addCursors(Cursor.newBuilder().setTopic(topic).setEpoch(epoch).setOffset(offset))
+                .build();
+        long fromNs = System.nanoTime();
+        send(FrameType.RESUME, resume);
+        while (!isWhole()) {
+            readOn();
+        }
+        long ns = System.nanoTime() - fromNs;
+        ResumeResult whole = result;
+        if (whole == null) {
+            throw new IOException("no answer");
+        }
+        send(
+                FrameType.UNSUBSCRIBE,
+                Unsubscribe.newBuilder()
+                        .addHandles(whole.getTopic().getHandle())
+                        .build());
+        while (!isLeft) {
+            readOn();
+        }
+        return new Page(eventCount, ns, whole.getOutcome());
+    }
+
+    private boolean isWhole() {
+        ResumeResult answer = result;
+        if (answer == null) {
+            return false;
+        }
+        boolean isEmpty = answer.getOutcome() == ResumeResult.Outcome.OUTCOME_RESUMED
+                || answer.getToOffset() < answer.getFromOffset();
+        return isEmpty || lastOffset >= answer.getToOffset();
+    }
+
+    private void readOn() throws IOException {
+        if (read(READ_BYTES, words) < 0) {
+            throw new IOException(end.isEmpty() ? "the broker ended the connection" : end);
+        }
+    }
+
+    private void send(FrameType type, com.google.protobuf.MessageLite message) throws IOException {
+        ByteBuf frame = ControlCodec.encode(UnpooledByteBufAllocator.DEFAULT, type, ++nextRequestId, message);
+        try {
+            write(frame);
+        } finally {
+            frame.release();
+        }
+    }
+
+    @Override
+    protected void greet() throws IOException {
+        send(
+                FrameType.HELLO,
+                Hello.newBuilder()
+                        .setMinVersion(1)
+                        .setMaxVersion(1)
+                        .setFeatures(Feature.RESUME.bit())
+                        .setToken(token)
+                        .setDeviceId(device)
+                        .setPlatform(Platform.PLATFORM_CLI)
+                        .setClientVersion("bench")
+                        .build());
+    }
+
+    @Override
+    public boolean isReady() {
+        return isReady;
+    }
+
+    @Override
+    public boolean isAnswered() {
+        return true;
+    }
+
+    @Override
+    public void encode(ByteBuf out, int lane, int count, int payloadBytes, Payloads payloads) {
+        throw new UnsupportedOperationException("a reader");
+    }
+
+    @Override
+    protected void parse(ByteBuf buffer, LinkEvents events) throws IOException {
+        try {
+            while (buffer.readableBytes() >= FrameHeader.LENGTH) {
+                int at = buffer.readerIndex();
+                int frameBytes = FrameHeader.frameBytes(buffer, at);
+                if (frameBytes < FrameHeader.LENGTH || frameBytes > FRAME_BYTES_MAX) {
+                    throw new IOException("the broker sent a frame of " + frameBytes + " bytes");
+                }
+                if (buffer.readableBytes() < frameBytes) {
+                    return;
+                }
+                onFrame(buffer, at, events);
+                buffer.skipBytes(frameBytes);
+            }
+        } catch (ProtocolException broken) {
+            throw new IOException("the broker broke the protocol: " + broken.getMessage(), broken);
+        }
+    }
+
+    private void onFrame(ByteBuf in, int at, LinkEvents events) throws ProtocolException, IOException {
+        int type = FrameHeader.type(in, at);
+        if (type == FrameType.EVENT.code()) {
+            EventFrame.check(in, at);
+            lastOffset = EventFrame.offset(in, at);
+            int payloadAt = Entry.payloadAt(in, EventFrame.entryAt(in, at));
+            if (at + FrameHeader.frameBytes(in, at) - payloadAt >= NUMBER_BYTES) {
+                numbers.accept(in.getIntLE(payloadAt));
+            }
+            eventCount++;
+        } else if (type == FrameType.RESUMED.code()) {
+            ResumeResult answer = ControlCodec.decode(Resumed.parser(), in, at).getResults(0);
+            if (!answer.getTopic().getGranted()) {
+                throw new IOException("RESUME was refused: "
+                        + ErrorCode.nameOf(answer.getTopic().getCode()) + ", "
+                        + answer.getTopic().getMessage());
+            }
+            result = answer;
+        } else if (type == FrameType.UNSUBSCRIBED.code()) {
+            isLeft = true;
+        } else if (type == FrameType.WELCOME.code()) {
+            Welcome welcome = ControlCodec.decode(Welcome.parser(), in, at);
+            if (!Feature.RESUME.isIn(welcome.getFeatures())) {
+                throw new IOException("the broker has no RESUME");
+            }
+            resumeToken = welcome.getResumeToken();
+            isReady = true;
+        } else if (type == FrameType.ERROR.code()) {
+            hermod.protocol.control.wire.Error error =
+                    ControlCodec.decode(hermod.protocol.control.wire.Error.parser(), in, at);
+            throw new IOException(ErrorCode.nameOf(error.getCode()) + ": " + error.getMessage());
+        } else if (type == FrameType.CLOSE.code()) {
+            Close close = ControlCodec.decode(Close.parser(), in, at);
+            events.closing(CloseCode.nameOf(close.getCode()) + ": " + close.getMessage());
+        }
+    }
+}
