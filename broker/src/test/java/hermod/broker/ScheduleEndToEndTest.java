@@ -931,4 +931,28 @@ class ScheduleEndToEndTest {
             assertThat(alice.readEvent().text()).isEqualTo("after the restart");
         }
     }
+
+    @Tag("HR-2")
+    @Test
+    void aBrokerOnDiskKeepsAnEventForLaterOverARestart() throws Exception {
+        long at = ShardClock.wallUs() + SECOND;
+        try (BrokerUnderTest broker =
+                new BrokerUnderTest.Setup().embedded().dataDir(dataDir).start()) {
+            RawClient alice = client(broker, "alice");
+            schedule(alice, once(1, "from the disk", at + HOUR));
+            schedule(alice, once(2, "cancelled", at + HOUR));
+            assertThat(cancel(alice, 2)).isTrue();
+            schedule(alice, once(3, "soon", at));
+            alice.subscribe("chat:room");
+            assertThat(alice.readEvent().text()).isEqualTo("soon");
+            await().until(() -> listed(alice).size() == 1);
+        }
+        try (BrokerUnderTest broker =
+                new BrokerUnderTest.Setup().embedded().dataDir(dataDir).start()) {
+            RawClient alice = client(broker, "alice");
+            assertThat(listed(alice)).extracting(ScheduledEvent::getId).containsExactly(id(1));
+            assertThat(schedule(alice, once(1, "from the disk", at + HOUR)).getExisted())
+                    .isTrue();
+        }
+    }
 }
