@@ -60,6 +60,19 @@ final class CrashRun {
                 keeps: 24h
             """;
 
+    /** With it files are begun, given back and removed all the time: the crash points are in there. */
+    private static final String SMALL_JOURNAL = """
+            journal:
+              segment-bytes: 2MiB
+              limit-bytes: 64MiB
+              urgent-reserve-bytes: 64KiB
+              ring-bytes: 4MiB
+              urgent-ring-bytes: 4MiB
+              batch-bytes: 256KiB
+            store:
+              flush-after-bytes: 1MiB
+            """;
+
     private final CrashOptions options;
     private final Supplier<BrokerProcess.Builder> brokers;
     private final PrintStream err;
@@ -87,7 +100,8 @@ final class CrashRun {
         try {
             cut = options.isPowerCut() ? PowerCut.prepare(folder, random.split()) : null;
             Path data = cut == null ? folder.resolve("data") : cut.data();
-            Path config = Files.writeString(folder.resolve("crash.yaml"), CONFIG);
+            Path config = Files.writeString(
+                    folder.resolve("crash.yaml"), options.points().isEmpty() ? CONFIG : CONFIG + SMALL_JOURNAL);
             List<String> flags = options.isWithoutSync() ? List.of("-Dhermod.journal.no-sync=true") : List.<String>of();
             BrokerLives lives = new BrokerLives(brokers, data, config, flags);
             PowerCut mounted = cut;

@@ -220,7 +220,9 @@ final class DurableDispatcher implements StoreQueue.Owner {
     }
 
     private void reserveAhead(TopicLog log, DurableTopic durable, boolean isUrgent) {
-        if (durable.isReserving() || durable.reservedEnd() - log.nextOffset() > StoredTopics.RESERVED_BLOCK / 2) {
+        if (durable.isReserving()
+                || durable.reservedEnd() - log.nextOffset() > StoredTopics.RESERVED_BLOCK / 2
+                || !store.hasRoom(isUrgent, 0)) {
             return;
         }
         long end = log.nextOffset() + StoredTopics.RESERVED_BLOCK;

@@ -33,6 +33,9 @@ final class StoreQueue implements EventLog.Completion {
     /** Runs kept for the next use. */
     private static final int POOL_MAX = 1_024;
 
+    /** What an append costs the engine besides its entries, at most; counted for each event, since each may be an append. */
+    private static final int APPEND_BYTES = 64;
+
     /** Told what became of a run, in the order of the tickets of a lane; on the shard. */
     interface Owner {
         void onStored(PendingRun run);
@@ -48,7 +51,11 @@ final class StoreQueue implements EventLog.Completion {
 
     /** A run. */
     private static final class Stored extends Pending {
-        PendingRun run;
+        final PendingRun run;
+
+        /** Why the engine did not take it; null where it has. */
+        @Nullable
+        EngineFault fault;
 
         Stored(PendingRun run) {
             this.run = run;
@@ -80,6 +87,9 @@ final class StoreQueue implements EventLog.Completion {
     private int urgentStagedBytes;
     private boolean isUnflushed;
 
+    /** Whether a run waits that the engine did not take. */
+    private boolean hasRefused;
+
     // Written by the engine's thread.
     private final AtomicLong completed = new AtomicLong();
     private final AtomicLong urgentCompleted = new AtomicLong();
@@ -99,7 +109,7 @@ final class StoreQueue implements EventLog.Completion {
 
     /** Whether an event with so many bytes of frame can be staged. */
     boolean hasRoom(boolean isUrgent, int frameBytes) {
-        int bytes = StoredEntry.FIXED_BYTES + frameBytes;
+        int bytes = StoredEntry.FIXED_BYTES + frameBytes + APPEND_BYTES;
         return appender.hasRoom(isUrgent, (isUrgent ? urgentStagedBytes : stagedBytes) + bytes);
     }
 
@@ -130,14 +140,16 @@ final class StoreQueue implements EventLog.Completion {
 
     /** Writes the entry of the event that the topic has just been given. */
     void stage(TopicLog log, DurableTopic durable, IncomingEvent event, long sequence, long producer, long author) {
-        ByteBuf entries = runOf(log, durable).entries();
+        PendingRun run = runOf(log, durable);
+        run.countEvent();
+        ByteBuf entries = run.entries();
         int frameBytes = TopicLog.frameBytes(event);
         writeHead(entries, durable, event, sequence, producer, author, frameBytes);
         int at = entries.writerIndex();
         entries.ensureWritable(frameBytes);
         log.copyLastFrame(entries.array(), entries.arrayOffset() + at, frameBytes);
         entries.writerIndex(at + frameBytes);
-        addStaged(isUrgent(log), StoredEntry.FIXED_BYTES + frameBytes);
+        addStaged(isUrgent(log), StoredEntry.FIXED_BYTES + frameBytes + APPEND_BYTES);
     }
 
     private void writeHead(
@@ -211,12 +223,13 @@ final class StoreQueue implements EventLog.Completion {
         PendingRun run = take(log);
         int frameBytes = TopicLog.frameBytes(event);
         writeHead(run.entries(), durable, event, sequence, producer, author, frameBytes);
+        run.countEvent();
         ByteBuf entries = run.entries();
         int at = entries.writerIndex();
         entries.ensureWritable(frameBytes);
         log.rewriteFrame(event, offset, new UnsafeBuffer(entries.array(), entries.arrayOffset() + at, frameBytes), 0);
         entries.writerIndex(at + frameBytes);
-        addStaged(run.isUrgent, entries.readableBytes());
+        addStaged(run.isUrgent, entries.readableBytes() + APPEND_BYTES);
         run.firstOffset = offset;
         run.count = 1;
         run.addOutcome(PendingRun.ACCEPTED, toShard, party, requestId, offset, event.priority, event.entryBytes);
@@ -224,11 +237,19 @@ final class StoreQueue implements EventLog.Completion {
     }
 
     private void append(DurableTopic durable, PendingRun run) {
-        addStaged(run.isUrgent, -run.entries().readableBytes());
+        addStaged(run.isUrgent, -run.entries().readableBytes() - run.eventCount() * APPEND_BYTES);
         Stored stored = new Stored(run);
         stored.isUrgent = run.isUrgent;
-        stored.ticket = appender.append(run.isUrgent, durable.stream(), run.entries());
         durable.onSubmitted();
+        try {
+            stored.ticket = appender.append(run.isUrgent, durable.stream(), run.entries());
+        } catch (IllegalStateException noRoom) {
+            // There was room when each was staged; a fault may have come since.
+            stored.ticket = lastTicket(run.isUrgent);
+            stored.fault = EngineFault.BUSY;
+            hasRefused = true;
+            shard.requestTurn();
+        }
         enqueue(stored);
     }
 
@@ -242,6 +263,11 @@ final class StoreQueue implements EventLog.Completion {
         reservation.isUrgent = isUrgent;
         reservation.ticket = appender.reserve(isUrgent, stream, end);
         enqueue(reservation);
+    }
+
+    private long lastTicket(boolean isUrgent) {
+        Pending last = (isUrgent ? urgentPending : pending).peekLast();
+        return last != null ? last.ticket : isUrgent ? urgentSettled : settled;
     }
 
     private void enqueue(Pending item) {
@@ -355,10 +381,12 @@ final class StoreQueue implements EventLog.Completion {
 
     /** Hands on what has been completed; called in each turn. */
     void settle() {
-        if (urgentCompleted.get() != urgentSettled) {
+        boolean isAnyway = hasRefused;
+        hasRefused = false;
+        if (isAnyway || urgentCompleted.get() != urgentSettled) {
             urgentSettled = settle(urgentPending, true, urgentCompleted.get());
         }
-        if (completed.get() != settled) {
+        if (isAnyway || completed.get() != settled) {
             settled = settle(pending, false, completed.get());
         }
     }
@@ -369,7 +397,7 @@ final class StoreQueue implements EventLog.Completion {
             queue.removeFirst();
             EngineFault fault = faultOf(isUrgent, item.ticket);
             if (item instanceof Stored stored) {
-                settle(stored.run, fault);
+                settle(stored.run, stored.fault == null ? fault : stored.fault);
             } else if (item instanceof Other other) {
                 other.onEnd.accept(fault);
             }

@@ -33,6 +33,7 @@ public final class PendingRun {
     private ByteBuf entries = Unpooled.buffer(FIRST_BYTES);
 
     // The groups.
+    private int eventCount;
     private int groupCount;
     private long[] parties = new long[FIRST_GROUPS];
     private int[] shards = new int[FIRST_GROUPS];
@@ -71,10 +72,21 @@ public final class PendingRun {
         return entries;
     }
 
+    /** Notes that an entry was written. */
+    public void countEvent() {
+        eventCount++;
+    }
+
+    /** Entries written. */
+    public int eventCount() {
+        return eventCount;
+    }
+
     /** Makes it that of another topic, empty. */
     public void reuse(TopicLog other) {
         log = other;
         groupCount = 0;
+        eventCount = 0;
         count = 0;
         firstOffset = 0;
         chunk = null;

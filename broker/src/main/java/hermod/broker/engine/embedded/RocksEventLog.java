@@ -153,7 +153,7 @@ final class RocksEventLog implements EventLog {
         Opened opened(int epoch) throws RocksDBException, DamageException {
             if (!last()) {
                 long next = Math.max(1, Math.max(retained.end(), reservedEnd));
-                return new Opened(stream, epoch, next, next, retained.ordinal(), retained.storedAtUs());
+                return new Opened(stream, epoch, firstOffset(), next, retained.ordinal(), retained.storedAtUs());
             }
             ByteBuf entry = Unpooled.wrappedBuffer(entry());
             long next = Math.max(offset() + 1, reservedEnd);

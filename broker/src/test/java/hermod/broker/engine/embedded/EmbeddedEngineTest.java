@@ -241,10 +241,6 @@ class EmbeddedEngineTest extends EngineContract {
             assertThat(wholeReads).isPositive();
             assertThat(engine.status().fault()).isNull();
             assertThat(engine.status().reason()).contains(damagedReads + " reads met damaged data");
-
-            long other = open(engine, "other").stream();
-            new Writer(engine.events()).store(other, Entry.at(1));
-            assertThat(readAll(engine, other)).containsExactly(Entry.at(1));
         }
     }
 
@@ -281,8 +277,10 @@ class EmbeddedEngineTest extends EngineContract {
                     next[i] = Entry.at(offset).of(5, offset).by(9, offset).key("key" + offset % 7);
                 }
                 writer.store(stream, next);
-                List<Long> offsets =
-                        readAll(engine, stream).stream().map(Entry::offset).toList();
+                // In one page: between two, retention may go on.
+                EventLog.Page page = Asked.of(answer -> engine.events()
+                        .read(new EventLog.Order(stream, 0, Long.MAX_VALUE, false, NO_LIMIT, NO_LIMIT), answer));
+                List<Long> offsets = Entry.of(page).stream().map(Entry::offset).toList();
                 assertThat(offsets.get(offsets.size() - 1)).isEqualTo(offset);
                 assertThat(offsets).isSorted();
                 assertThat(offset - offsets.get(0) + 1).as("no hole").isEqualTo(offsets.size());
@@ -332,7 +330,7 @@ class EmbeddedEngineTest extends EngineContract {
         try (Engine engine = openSmall(Retention.ALL)) {
             assertThat(open(engine, "old")).isEqualTo(new EventLog.Opened(stream, 9, 301, 301, 300, 300));
             new Writer(engine.events()).store(stream, Entry.at(305));
-            assertThat(open(engine, "old")).isEqualTo(new EventLog.Opened(stream, 9, 305, 306, 305, 305));
+            assertThat(open(engine, "old")).isEqualTo(new EventLog.Opened(stream, 9, 301, 306, 305, 305));
         }
     }
 
