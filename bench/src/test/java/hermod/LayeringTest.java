@@ -62,6 +62,7 @@ class LayeringTest {
         allow("history", "session", "topic", "outbox", "engine");
         allow("delivery", "session", "dispatch", "topic", "engine");
         allow("presence", "session", "dispatch", "topic", "engine");
+        allow("schedule", "session", "dispatch", "topic", "engine", "outbox");
         // shell (the root package may use everything, and nothing uses it)
         allow(
                 "admin",

@@ -31,6 +31,8 @@ import hermod.broker.metrics.Metrics;
 import hermod.broker.metrics.SlowConnections;
 import hermod.broker.metrics.StoreStats;
 import hermod.broker.metrics.TopicStats;
+import hermod.broker.schedule.ScheduleCommands;
+import hermod.broker.schedule.Scheduler;
 import hermod.broker.session.CommandRouter;
 import hermod.broker.session.Commands;
 import hermod.broker.session.ConnectionLimits;
@@ -99,6 +101,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     private final CountDownLatch drained = new CountDownLatch(1);
     private final Authenticator authenticator;
     private final Engine engine;
+    private final @Nullable Scheduler scheduler;
     private final Transport transport;
     private final List<Dispatch> dispatches = new ArrayList<>();
     private final List<Sessions> sessions = new ArrayList<>();
@@ -111,13 +114,27 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     /** Where the broker listens, as HOST:PORT with the ports that were really bound. */
     public record ReadyAddresses(String tcp, String ws, String admin) {}
 
+    /** @param scheduleClock the scheduler's own; null for a broker without a scheduler. */
     private Broker(
-            BrokerConfig config, SocketIo io, Authenticator authenticator, Engine engine, SessionGround.Hashes hashes) {
+            BrokerConfig config,
+            SocketIo io,
+            Authenticator authenticator,
+            Engine engine,
+            SessionGround.Hashes hashes,
+            @Nullable ShardClock scheduleClock) {
         this.config = config;
         this.authenticator = authenticator;
         this.engine = engine;
         channels = new Channels(config.channels().byName());
         service = new ServiceSwitch(config.service(), channels);
+        scheduler = scheduleClock == null
+                ? null
+                : new Scheduler(
+                        config.schedule(),
+                        engine.state(),
+                        channels,
+                        (channel, percentile) -> service.state().channelOff(channel, percentile) != null,
+                        scheduleClock);
         int shardCount = config.shard().effectiveShardCount(Runtime.getRuntime().availableProcessors());
         metrics = new Metrics(infos(channels, engine.isDurable()), shardCount, config.metrics());
         Shard[] shards = new Shard[shardCount];
@@ -187,11 +204,18 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
      * @param engine given when the broker starts: closed with it.
      */
     public static Broker start(BrokerConfig config, Engine engine) throws ConfigException, IOException {
+        return start(config, engine, new ShardClock());
+    }
+
+    /** @param scheduleClock by which scheduled events are due; the scheduler's own from here on. */
+    static Broker start(BrokerConfig config, Engine engine, ShardClock scheduleClock)
+            throws ConfigException, IOException {
         SocketIo io = SocketIo.of(config.transport().io());
         config.createDataDir();
         Authenticator tokens = JwtAuthenticator.start(config.admission(), config.dataDir(), Clock.systemUTC());
         SessionGround.Hashes hashes = new SessionGround.Hashes(SecretFile.readOrCreateIdentity(config.dataDir()));
-        Broker broker = new Broker(config, io, config.dev() ? new DevAuthenticator(tokens) : tokens, engine, hashes);
+        Broker broker = new Broker(
+                config, io, config.dev() ? new DevAuthenticator(tokens) : tokens, engine, hashes, scheduleClock);
         try {
             broker.serve();
         } catch (IOException | RuntimeException failed) {
@@ -212,7 +236,8 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 SocketIo.of(config.transport().io()),
                 authenticator,
                 new MemoryEngine(),
-                new SessionGround.Hashes());
+                new SessionGround.Hashes(),
+                null);
         try {
             broker.serveTcp();
         } catch (IOException | RuntimeException failed) {
@@ -227,6 +252,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
             Shard shard = dispatches.get(i).shard();
             shard.start(transport.loop(i), transport.timer(i), dispatches.get(i));
             transport.serve(sessions.get(i));
+        }
+        if (scheduler != null) {
+            scheduler.start(dispatches);
         }
         tcp = transport.listen(config.transport().port(), false);
     }
@@ -250,9 +278,10 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 config.transport().connectionsPerUserLimitCount(),
                 authenticator,
                 channels,
-                new HistoryCommand(engine.events(), config.history())
-                        .registerOn(Commands.registerAll(new CommandRouter())),
-                Feature.HISTORY.bit() | (config.batching().compresses() ? Feature.LZ4.bit() : 0),
+                router(),
+                Feature.HISTORY.bit()
+                        | (config.batching().compresses() ? Feature.LZ4.bit() : 0)
+                        | (scheduler == null ? 0 : Feature.SCHEDULE.bit()),
                 new ConnectionLimits(),
                 new RateLimits(config.publish().idleRatesLimitCount()),
                 service,
@@ -260,6 +289,21 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 Transport.allocator(),
                 config.homeRegion(),
                 config.dev());
+    }
+
+    /** Has the scheduler look at its clock at once, which a test has set. */
+    void lookAtSchedules() {
+        if (scheduler != null) {
+            scheduler.look();
+        }
+    }
+
+    private CommandRouter router() {
+        CommandRouter router = new HistoryCommand(engine.events(), config.history())
+                .registerOn(Commands.registerAll(new CommandRouter()));
+        return scheduler == null
+                ? ScheduleCommands.registerNone(router)
+                : new ScheduleCommands(scheduler, config.schedule()).registerAll(router);
     }
 
     private static List<ChannelInfo> infos(Channels channels, boolean hasDisk) {
@@ -571,6 +615,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
 
     private void runDrain(int delayMs, List<String> endpoints) {
         isReady = false;
+        if (scheduler != null) {
+            scheduler.stopSending();
+        }
         try {
             LOG.info("draining: connections={}", transport.connectionCount());
             drain.run(delayMs, endpoints);
@@ -589,6 +636,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
             api.close();
         }
         transport.stopListening();
+        if (scheduler != null) {
+            scheduler.close();
+        }
         for (Dispatch dispatch : dispatches) {
             ask(
                     dispatch,

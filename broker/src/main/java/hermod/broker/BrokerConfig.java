@@ -10,6 +10,7 @@ import hermod.broker.filter.FilterConfig;
 import hermod.broker.history.HistoryConfig;
 import hermod.broker.metrics.MetricsConfig;
 import hermod.broker.outbox.OutboxConfig;
+import hermod.broker.schedule.ScheduleConfig;
 import hermod.broker.session.PublishConfig;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.shard.ShardConfig;
@@ -89,6 +90,8 @@ public record BrokerConfig(
 
         @Setting(text = "What pages of history may cost.") HistoryConfig history,
 
+        @Setting(text = "Events for later.") ScheduleConfig schedule,
+
         @Setting(text = "Latency histograms.") MetricsConfig metrics,
 
         @Setting(text = "The operators' port.") AdminConfig admin) {
@@ -150,6 +153,7 @@ public record BrokerConfig(
                 JournalConfig.defaults(),
                 StoreConfig.defaults(),
                 HistoryConfig.defaults(),
+                ScheduleConfig.defaults(),
                 MetricsConfig.defaults(),
                 AdminConfig.defaults());
     }
@@ -175,6 +179,7 @@ public record BrokerConfig(
                 journal,
                 store,
                 history,
+                schedule,
                 metrics,
                 admin);
     }

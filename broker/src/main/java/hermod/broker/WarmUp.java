@@ -104,6 +104,7 @@ final class WarmUp {
                 defaults.journal(),
                 defaults.store(),
                 defaults.history(),
+                defaults.schedule(),
                 defaults.metrics(),
                 defaults.admin());
     }

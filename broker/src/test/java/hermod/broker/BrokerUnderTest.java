@@ -11,8 +11,10 @@ import hermod.broker.filter.FilterConfig;
 import hermod.broker.history.HistoryConfig;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
+import hermod.broker.schedule.ScheduleConfig;
 import hermod.broker.session.PublishConfig;
 import hermod.broker.session.SessionConfig;
+import hermod.broker.shard.ShardClock;
 import hermod.broker.shard.ShardConfig;
 import hermod.broker.topic.BatchingConfig;
 import hermod.broker.topic.ChannelPolicies;
@@ -68,6 +70,8 @@ public final class BrokerUnderTest implements AutoCloseable {
 
         private BatchingConfig batching = BatchingConfig.defaults();
         private HistoryConfig history = HistoryConfig.defaults();
+        private ScheduleConfig schedule = ScheduleConfig.defaults();
+        private ShardClock scheduleClock = new ShardClock();
         private int spinUs;
         private boolean isDev;
         private @Nullable Engine engine;
@@ -173,6 +177,13 @@ public final class BrokerUnderTest implements AutoCloseable {
             return this;
         }
 
+        /** @param clock by which scheduled events are due. */
+        public Setup schedule(ScheduleConfig config, ShardClock clock) {
+            schedule = config;
+            scheduleClock = clock;
+            return this;
+        }
+
         public Setup history(HistoryConfig config) {
             history = config;
             return this;
@@ -239,11 +250,12 @@ public final class BrokerUnderTest implements AutoCloseable {
                     smallJournal(),
                     defaults.store(),
                     history,
+                    schedule,
                     defaults.metrics(),
                     new AdminConfig(defaults.admin().host(), 0));
             Broker broker = isEmbedded
                     ? Broker.start(config)
-                    : Broker.start(config, engine == null ? new MemoryEngine() : engine);
+                    : Broker.start(config, engine == null ? new MemoryEngine() : engine, scheduleClock);
             return new BrokerUnderTest(
                     broker, directory, new TokenMint(SecretFile.readOrCreate(directory), Clock.systemUTC()));
         }

@@ -1,6 +1,7 @@
 package hermod.client;
 
 import hermod.client.internal.ClientThreads;
+import hermod.client.internal.EventIds;
 import hermod.client.internal.ReplaceOrder;
 import hermod.client.internal.ServerAddress;
 import hermod.client.internal.Session;
@@ -79,6 +80,30 @@ public final class HermodClient implements AutoCloseable {
     /** Publishes this text as UTF-8 with the channel's defaults. */
     public CompletableFuture<PublishReceipt> publish(String topic, String text) {
         return publish(topic, OutgoingEvent.of(text));
+    }
+
+    /**
+     * Leaves an event with the broker to be published later, whether this client is connected then or not: {@code client.schedule("chat:room_7", event).at(time)}. Only topics of durable channels, and only where this client may publish. The event is published in this user's name, with the rights of
+     * now; its time to live counts from its time.
+     *
+     * @throws IllegalArgumentException for a topic name that breaks the rules.
+     */
+    public Scheduling schedule(String topic, OutgoingEvent event) {
+        return new Scheduling(session, TopicName.of(topic).toString(), event.entry());
+    }
+
+    /** This user's scheduled events, by rising id, whichever device has scheduled them. */
+    public CompletableFuture<List<Schedule>> schedules() {
+        return session.schedules();
+    }
+
+    /**
+     * {@link Schedule#cancel} by the id alone.
+     *
+     * @param id a ULID of 26 characters.
+     */
+    public CompletableFuture<Boolean> cancelSchedule(String id) {
+        return session.cancelSchedule(EventIds.parse(id));
     }
 
     /**
@@ -233,8 +258,14 @@ public final class HermodClient implements AutoCloseable {
         private static final long CREDIT_BYTES_MAX = 1L << 30;
 
         /** What this client has, and may be agreed with a broker. */
-        private static final Set<Feature> FEATURES =
-                EnumSet.of(Feature.LZ4, Feature.CREDIT, Feature.RESUME, Feature.GAP, Feature.FILTER, Feature.HISTORY);
+        private static final Set<Feature> FEATURES = EnumSet.of(
+                Feature.LZ4,
+                Feature.CREDIT,
+                Feature.RESUME,
+                Feature.GAP,
+                Feature.FILTER,
+                Feature.HISTORY,
+                Feature.SCHEDULE);
 
         private final List<ServerAddress> servers = new ArrayList<>();
         private @Nullable String token;

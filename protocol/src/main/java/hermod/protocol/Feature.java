@@ -7,7 +7,8 @@ public enum Feature {
     RESUME(2),
     GAP(3),
     FILTER(4),
-    HISTORY(6);
+    HISTORY(6),
+    SCHEDULE(7);
 
     private final int position;
 

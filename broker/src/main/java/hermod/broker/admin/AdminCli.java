@@ -33,6 +33,7 @@ import picocli.CommandLine.Spec;
             PubCommand.class,
             SubCommand.class,
             HistoryCommand.class,
+            SchedulesCommand.class,
             KillCommand.class,
             RolloutCommand.class,
             DrainCommand.class,

@@ -6,6 +6,8 @@ import hermod.protocol.ProtocolException;
 import hermod.protocol.TopicName;
 import hermod.protocol.control.wire.Open;
 import hermod.protocol.control.wire.Opened;
+import hermod.protocol.control.wire.Scheduled;
+import hermod.protocol.control.wire.ScheduledEvent;
 import hermod.protocol.control.wire.TopicResult;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
@@ -66,6 +68,9 @@ final class PubCommand implements Callable<Integer> {
             description = "low, normal, high or urgent (default: the channel's).")
     private @Nullable Priority priority;
 
+    @Mixin
+    private final LaterOptions later = new LaterOptions();
+
     @Spec
     @SuppressWarnings("NullAway.Init") // picocli sets it before anything is run
     private CommandSpec spec;
@@ -88,6 +93,9 @@ final class PubCommand implements Callable<Integer> {
         if (count < 1) {
             throw new CliException(ExitCode.USAGE, "--count must be at least 1.");
         }
+        if (later.isGiven()) {
+            return schedule();
+        }
         try (BrokerConnection connection = server.connect()) {
             connection.send(
                     FrameType.OPEN, 1, Open.newBuilder().addTopics(topic).build());
@@ -106,6 +114,35 @@ final class PubCommand implements Callable<Integer> {
             spec.commandLine().getOut().flush();
             return ExitCode.OK;
         }
+    }
+
+    private int schedule() throws IOException {
+        if (count != 1 || text.equals("-")) {
+            throw new CliException(ExitCode.USAGE, "--at and --every take one TEXT, and no --count.");
+        }
+        try (BrokerConnection connection = SchedulesCommand.connect(server)) {
+            connection.send(
+                    FrameType.SCHEDULE,
+                    1,
+                    later.schedule(
+                            topic,
+                            priorityFlags(),
+                            text.getBytes(StandardCharsets.UTF_8),
+                            connection.welcome().getServerTimeUs()));
+            ScheduledEvent event = connection
+                    .decode(Scheduled.parser(), connection.expect(FrameType.SCHEDULED))
+                    .getEvent();
+            spec.commandLine()
+                    .getOut()
+                    .println("scheduled " + SchedulesCommand.id(event) + " for " + topic + ", next at "
+                            + SchedulesCommand.next(event));
+            spec.commandLine().getOut().flush();
+            return ExitCode.OK;
+        }
+    }
+
+    private int priorityFlags() {
+        return priority == null ? 0 : FrameHeader.FLAG_PRIORITY_GIVEN | priority.code();
     }
 
     private long lastOffset;
@@ -150,7 +187,7 @@ final class PubCommand implements Callable<Integer> {
 
     private Outcome publishOnce(BrokerConnection connection, int handle, List<byte[]> payloads) throws IOException {
         ByteBuf frames = Unpooled.buffer();
-        int flags = priority == null ? 0 : FrameHeader.FLAG_PRIORITY_GIVEN | priority.code();
+        int flags = priorityFlags();
         for (int i = 0; i < payloads.size(); i++) {
             byte[] payload = payloads.get(i);
             PublishFrame.writeHead(frames, flags, handle, i, 0, 0, 0, 0, 0, payload.length);

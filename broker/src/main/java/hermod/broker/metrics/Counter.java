@@ -51,6 +51,11 @@ public enum Counter {
             "Answers to publishers on another shard that could not be sent; the publisher sends again and is told DUPLICATE."),
     PRODUCERS_FORGOTTEN(
             "Producers whose sequences were forgotten at a bound before their topic was. Raise the bound: a retry could be delivered twice."),
+    SCHEDULES_SENT("Scheduled events that were published when they were due, or recognised as published before."),
+    SCHEDULES_RETRIED(
+            "Attempts to publish a scheduled event that are made again: its channel is switched off, the store is full, a queue is full."),
+    SCHEDULES_DROPPED(
+            "Scheduled events that were not sent: later than schedule.late-limit-s, past their time to live, or refused. The log names each."),
     SOCKET_FLUSHES("Flushes of an outbox to its socket."),
     RUNS_COMPRESSED(
             "Runs of batched channels that were also made as a BATCH, once for all subscribers that agreed to LZ4."),

@@ -608,7 +608,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     // ---- holding topics
 
     /** Takes a request for so many topics: a name that is refused costs its answer too. @return 0 if it may be asked now, otherwise how long to wait. */
-    int askRetryAfterMs(int topics) {
+    public int askRetryAfterMs(int topics) {
         PublishRate limit = asked;
         return limit == null ? 0 : limit.retryAfterMs(dispatch.shard().clock().nowNs(), Math.max(1, topics), 0);
     }
@@ -681,8 +681,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     }
 
     /** Why a topic can't be held now, by its name, the token and what is switched off; null if it may. */
-    @Nullable
-    TopicResult refusalOf(String name, boolean asSubscriber) {
+    public @Nullable TopicResult refusalOf(String name, boolean asSubscriber) {
         String fault = TopicName.faultOf(name);
         if (fault != null) {
             return refusal(name, ErrorCode.BAD_TOPIC_NAME, fault);
@@ -1211,11 +1210,11 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         return outbox.deliveredCount();
     }
 
-    Dispatch dispatch() {
+    public Dispatch dispatch() {
         return dispatch;
     }
 
-    SessionGround ground() {
+    public SessionGround ground() {
         return ground;
     }
 
@@ -1324,10 +1323,51 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         dispatch.shard().execute(task);
     }
 
+    // ---- events for later
+
+    /**
+     * Who the client is and what its events travel with, for what the broker does in its name later. Immutable.
+     *
+     * @param percentile in which a rollout reaches the user.
+     */
+    public record Authorship(
+            String org, String user, long device, int percentile, Priority raisedTo, boolean mayPublishUrgent) {}
+
+    /** Of a welcomed client. */
+    public Authorship authorship() {
+        Identity who = identity;
+        if (who == null) {
+            throw new IllegalStateException("asked for the author before the token was checked");
+        }
+        return new Authorship(
+                who.org(),
+                who.user(),
+                device,
+                percentile,
+                who.raisedTo(),
+                who.rights().isUrgent());
+    }
+
+    /**
+     * Takes one event from the rates of the connection and its user, as a PUBLISH would.
+     *
+     * @param bytes of the frame.
+     * @return 0 if taken, otherwise how long to wait.
+     */
+    public int publishRetryAfterMs(Channel channel, Priority priority, int bytes) {
+        PublishRate own = rate;
+        int retryAfterMs =
+                own == null ? 0 : own.retryAfterMs(dispatch.shard().clock().nowNs(), 1, bytes);
+        UserRates ofUser = rates;
+        return retryAfterMs > 0 || ofUser == null
+                ? retryAfterMs
+                : ofUser.of(channel).retryAfterMs(priority);
+    }
+
     // ---- answers and the end
 
     /** @param frame given. */
-    void answer(ByteBuf frame) {
+    public void answer(ByteBuf frame) {
         if (outbox.offerAnswer(frame) == Outbox.Offer.FULL && state != State.CLOSED) {
             metrics.add(Counter.CONNECTIONS_SLOW, 1);
             close(CloseCode.SLOW_CONSUMER, "answers are not taken as fast as they are asked for");
@@ -1343,7 +1383,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         error(requestId, code, sentence, 0);
     }
 
-    void error(int requestId, ErrorCode code, String sentence, int retryAfterMs) {
+    public void error(int requestId, ErrorCode code, String sentence, int retryAfterMs) {
         metrics.add(Counter.ERRORS_SENT, 1);
         answer(ControlCodec.encode(
                 ground.allocator(),

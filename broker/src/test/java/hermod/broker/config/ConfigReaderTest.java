@@ -274,6 +274,7 @@ class ConfigReaderTest {
                 defaults.journal(),
                 defaults.store(),
                 defaults.history(),
+                defaults.schedule(),
                 defaults.metrics(),
                 defaults.admin());
         ConfigException refused = catchThrowableOfType(

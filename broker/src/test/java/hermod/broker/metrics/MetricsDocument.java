@@ -109,6 +109,8 @@ final class MetricsDocument {
                     EVICTED_HIGH,
                     EVENTS_STORED,
                     EVENTS_NOT_STORED -> "events";
+            case SCHEDULES_SENT, SCHEDULES_DROPPED -> "events";
+            case SCHEDULES_RETRIED -> "attempts";
             case RUNS_OVERRUN -> "runs";
             case WINDOW_READS, STORE_READS -> "reads";
             case WINDOWS_SHORTENED -> "chunks";

@@ -87,6 +87,7 @@ final class FrameRouter {
                         ControlCodec.decode(hermod.protocol.control.wire.Error.parser(), in, at));
             case SUBSCRIBED, OPENED, REFRESHED, RESUMED -> connection.requests().onAnswer(type, requestId, in, at);
             case HISTORY_PAGE -> onHistoryPage(connection, requestId, in, at);
+            case SCHEDULED, CANCELLED, SCHEDULE_LIST -> connection.requests().onAnswer(type, requestId, in, at);
             case REPLACED -> onReplaced(connection, requestId, in, at);
             case SERVICE -> session.onService(connection, ControlCodec.decode(Service.parser(), in, at));
             case UNSUBSCRIBED -> onUnsubscribed(connection, requestId, in, at);

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The control requests of one connection that wait for their answers. Their ids have the top bit set, those of publishes do not, so that an ERROR finds its
- * request. Bounded: a topic and a token refresh have one request each at a time. Loop thread only.
+ * request. Bounded: a topic and a token refresh have one request each at a time, and events for later as many as the application asks for. Loop thread only.
  */
 final class Requests {
     private static final int CONTROL_BIT = 0x8000_0000;

@@ -1,5 +1,6 @@
 package hermod.client.internal;
 
+import com.google.protobuf.ByteString;
 import hermod.client.ChannelStatus;
 import hermod.client.ClientStats;
 import hermod.client.ConnectionInfo;
@@ -10,6 +11,7 @@ import hermod.client.HermodException;
 import hermod.client.HistoryPage;
 import hermod.client.PublishReceipt;
 import hermod.client.Replacement;
+import hermod.client.Schedule;
 import hermod.client.ServiceListener;
 import hermod.client.ServiceStatus;
 import hermod.client.Subscription;
@@ -72,6 +74,7 @@ public final class Session {
     private final Publications publications;
     private final Topics topics;
     private final Histories histories;
+    private final Schedules schedules;
     private final FrameRouter router;
     private final Tokens tokens;
     private final TokenRefresh tokenRefresh;
@@ -122,6 +125,7 @@ public final class Session {
                 settings.listenerForAdded(),
                 settings.onReplaced());
         histories = new Histories(this, completions);
+        schedules = new Schedules(this, completions);
         router = new FrameRouter(this, topics, publications, budget, credit);
         tokens = new Tokens(settings, threads.lookups(), RANDOM);
         tokenRefresh = new TokenRefresh(this, tokens, completions, loop);
@@ -214,6 +218,44 @@ public final class Session {
             settleSoon();
         });
         return result;
+    }
+
+    /** @param rule null for once; then {@code zone} and {@code untilUs} mean nothing. */
+    public CompletableFuture<Schedule> schedule(
+            String topic,
+            byte @Nullable [] id,
+            OutgoingEntry entry,
+            long atUs,
+            @Nullable String rule,
+            String zone,
+            long untilUs) {
+        CompletableFuture<Schedule> result = new CompletableFuture<>();
+        hermod.protocol.control.wire.Schedule message = Schedules.message(topic, id, entry, atUs, rule, zone, untilUs);
+        ask(result, () -> schedules.schedule(message, result));
+        return result;
+    }
+
+    public CompletableFuture<Boolean> cancelSchedule(byte[] id) {
+        CompletableFuture<Boolean> result = new CompletableFuture<>();
+        ask(result, () -> schedules.cancel(ByteString.copyFrom(id), result));
+        return result;
+    }
+
+    public CompletableFuture<List<Schedule>> schedules() {
+        CompletableFuture<List<Schedule>> result = new CompletableFuture<>();
+        ask(result, () -> schedules.list(result));
+        return result;
+    }
+
+    private void ask(CompletableFuture<?> result, Runnable question) {
+        executeFor(result, () -> {
+            if (finalWord != null) {
+                completions.fail(result, finalWord);
+            } else {
+                question.run();
+            }
+            settleSoon();
+        });
     }
 
     CompletableFuture<Void> leave(Topic topic, ListenerHold hold) {
@@ -544,6 +586,7 @@ public final class Session {
             }
             topics.flush(nowNs);
             histories.send(to, nowNs);
+            schedules.send(to, nowNs);
             publications.send(to, clockOffsetUs, nowNs);
         }
         if (isClosing) {
@@ -652,6 +695,7 @@ public final class Session {
         credit.stop();
         topics.onDisconnected(publications.recallAll());
         histories.onDisconnected();
+        schedules.onDisconnected();
         if (ended.welcomedAtNs() != 0) {
             tokenRefresh.onDisconnected(ending.why());
         }
@@ -761,6 +805,7 @@ public final class Session {
         publications.recallAll().forEach(each -> publications.fail(each, why));
         topics.onClosed(why);
         histories.onClosed(why);
+        schedules.onClosed(why);
         standing.become(ConnectionState.CLOSED, cause);
         connectors.forEach(each -> completions.fail(each, why));
         closers.forEach(completions::done);

@@ -33,6 +33,12 @@ public enum FrameType {
     CREDIT(0x26, Way.TO_BROKER),
     ACK(0x27, Way.TO_BROKER),
     BATCH(0x28, Way.TO_CLIENT),
+    SCHEDULE(0x2a, Way.TO_BROKER),
+    SCHEDULED(0x2b, Way.TO_CLIENT),
+    CANCEL(0x2c, Way.TO_BROKER),
+    CANCELLED(0x2d, Way.TO_CLIENT),
+    SCHEDULES(0x2e, Way.TO_BROKER),
+    SCHEDULE_LIST(0x2f, Way.TO_CLIENT),
     REPORT(0x30, Way.TO_BROKER),
     SERVICE(0x31, Way.TO_CLIENT);
 

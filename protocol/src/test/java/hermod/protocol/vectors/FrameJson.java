@@ -6,6 +6,8 @@ import com.google.protobuf.Descriptors.FieldDescriptor;
 import com.google.protobuf.Message;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.control.ControlCodec;
+import hermod.protocol.control.wire.Cancel;
+import hermod.protocol.control.wire.Cancelled;
 import hermod.protocol.control.wire.Close;
 import hermod.protocol.control.wire.Error;
 import hermod.protocol.control.wire.Hello;
@@ -19,6 +21,10 @@ import hermod.protocol.control.wire.Replaced;
 import hermod.protocol.control.wire.Report;
 import hermod.protocol.control.wire.Resume;
 import hermod.protocol.control.wire.Resumed;
+import hermod.protocol.control.wire.Schedule;
+import hermod.protocol.control.wire.ScheduleList;
+import hermod.protocol.control.wire.Scheduled;
+import hermod.protocol.control.wire.Schedules;
 import hermod.protocol.control.wire.Service;
 import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.Subscribed;
@@ -75,6 +81,12 @@ final class FrameJson {
             Map.entry(FrameType.REPLACE, Replace.getDefaultInstance()),
             Map.entry(FrameType.REPLACED, Replaced.getDefaultInstance()),
             Map.entry(FrameType.HISTORY, History.getDefaultInstance()),
+            Map.entry(FrameType.SCHEDULE, Schedule.getDefaultInstance()),
+            Map.entry(FrameType.SCHEDULED, Scheduled.getDefaultInstance()),
+            Map.entry(FrameType.CANCEL, Cancel.getDefaultInstance()),
+            Map.entry(FrameType.CANCELLED, Cancelled.getDefaultInstance()),
+            Map.entry(FrameType.SCHEDULES, Schedules.getDefaultInstance()),
+            Map.entry(FrameType.SCHEDULE_LIST, ScheduleList.getDefaultInstance()),
             Map.entry(FrameType.REPORT, Report.getDefaultInstance())));
 
     private FrameJson() {}

@@ -16,7 +16,17 @@ import tools.jackson.databind.json.JsonMapper;
 /** The test vectors of section 14; their README says what each key means. */
 public final class Vectors {
     private static final List<String> VALID = List.of(
-            "handshake", "session", "topics", "publish", "event", "clock", "later", "filters", "batch", "history");
+            "handshake",
+            "session",
+            "topics",
+            "publish",
+            "event",
+            "clock",
+            "later",
+            "filters",
+            "batch",
+            "history",
+            "schedules");
     private static final JsonMapper JSON = new JsonMapper();
 
     private Vectors() {}
