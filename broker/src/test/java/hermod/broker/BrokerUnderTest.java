@@ -202,7 +202,7 @@ public final class BrokerUnderTest implements AutoCloseable {
                     64 * 1024 * 1024,
                     64 * 1024,
                     journal.ringBytes(),
-                    journal.urgentRingBytes(),
+                    journal.ringBytes(),
                     64 * 1024,
                     journal.retryMs(),
                     journal.sealAfterMs(),

@@ -30,7 +30,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -209,10 +211,19 @@ class HistoryEndToEndTest {
         }
     }
 
+    /** Holds 20 to 22; what was below is gone. */
+    private static Engine trimmedTo20() throws Exception {
+        MemoryEngine engine = new MemoryEngine();
+        new StoredTopic(engine, ROOM, EPOCH).store(20, 22);
+        CompletableFuture<Boolean> done = new CompletableFuture<>();
+        engine.removeBelow("acme", ROOM, 20, () -> done.complete(true));
+        done.get(10, TimeUnit.SECONDS);
+        return engine;
+    }
+
     @Test
     void whatWasAskedForAndIsNotKeptIsTold() throws Exception {
-        Engine engine = new MemoryEngine();
-        new StoredTopic(engine, ROOM, EPOCH).store(20, 22);
+        Engine engine = trimmedTo20();
         try (BrokerUnderTest broker = new BrokerUnderTest.Setup().engine(engine).start()) {
             RawClient reader = reader(broker);
             Page page = page(reader, from(5));
@@ -228,8 +239,7 @@ class HistoryEndToEndTest {
 
     @Test
     void anotherEpochsOffsetMeansNothingAndThePageBeginsAtWhatThereIs() throws Exception {
-        Engine engine = new MemoryEngine();
-        new StoredTopic(engine, ROOM, EPOCH).store(20, 22);
+        Engine engine = trimmedTo20();
         try (BrokerUnderTest broker = new BrokerUnderTest.Setup().engine(engine).start()) {
             RawClient reader = reader(broker);
             Page forwards = page(reader, from(500).setEpoch(3));

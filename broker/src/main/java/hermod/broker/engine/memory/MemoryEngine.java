@@ -47,6 +47,11 @@ public final class MemoryEngine implements Engine {
         return new MemoryEngine(caller);
     }
 
+    /** Removes what a topic has below an offset, as retention would: there is none here. */
+    public void removeBelow(String org, String topic, long offset, Runnable onDone) {
+        events.removeBelow(org, topic, offset, onDone);
+    }
+
     @Override
     public EventLog events() {
         return events;

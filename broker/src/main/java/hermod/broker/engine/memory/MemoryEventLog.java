@@ -32,6 +32,7 @@ final class MemoryEventLog implements EventLog {
         final NavigableMap<Long, byte[]> entries = new TreeMap<>();
         final NavigableMap<byte[], byte[]> byKey = new TreeMap<>(Arrays::compareUnsigned);
         long reservedEnd;
+        long firstKept = 1;
 
         Stream(long number, int epoch) {
             first = new Opened(number, epoch, 1, 1, 0, 0);
@@ -40,13 +41,13 @@ final class MemoryEventLog implements EventLog {
         Opened opened() {
             if (entries.isEmpty()) {
                 long next = Math.max(1, reservedEnd);
-                return new Opened(first.stream(), first.epoch(), 1, next, 0, 0);
+                return new Opened(first.stream(), first.epoch(), Math.min(firstKept, next), next, 0, 0);
             }
             ByteBuf last = Unpooled.wrappedBuffer(entries.lastEntry().getValue());
             return new Opened(
                     first.stream(),
                     first.epoch(),
-                    1,
+                    firstKept,
                     Math.max(entries.lastKey() + 1, reservedEnd),
                     StoredEntry.ordinal(last, 0),
                     StoredEntry.storedAtUs(last, 0));
@@ -80,6 +81,18 @@ final class MemoryEventLog implements EventLog {
 
     MemoryEventLog(Executor thread) {
         this.thread = thread;
+    }
+
+    /** Removes what is below an offset, as retention would. */
+    void removeBelow(String org, String topic, long offset, Runnable onDone) {
+        thread.execute(() -> {
+            Stream stream = byName.get(new Name(org, topic));
+            if (stream != null) {
+                stream.entries.headMap(offset, false).clear();
+                stream.firstKept = Math.max(stream.firstKept, offset);
+            }
+            onDone.run();
+        });
     }
 
     @Override
