@@ -2,15 +2,22 @@ package hermod.protocol;
 
 /** A part of the protocol that both ends must agree on in HELLO and WELCOME before either uses it. */
 public enum Feature {
-    LZ4,
-    CREDIT,
-    RESUME,
-    GAP,
-    FILTER;
+    LZ4(0),
+    CREDIT(1),
+    RESUME(2),
+    GAP(3),
+    FILTER(4),
+    STATE(8);
+
+    private final int number;
+
+    Feature(int number) {
+        this.number = number;
+    }
 
     /** The feature's bit in the feature masks. */
     public long bit() {
-        return 1L << ordinal();
+        return 1L << number;
     }
 
     public boolean isIn(long mask) {
