@@ -57,14 +57,14 @@ final class BrokerConnection implements AutoCloseable {
     }
 
     /** @throws CliException NO_BROKER if nothing answers, FAILED if the broker refuses. */
-    static BrokerConnection open(HostPort address, String token) {
+    static BrokerConnection open(HostPort address, String token, long features) {
         Socket socket = new Socket();
         try {
             socket.connect(new InetSocketAddress(address.connectHost(), address.port()), CONNECT_TIMEOUT_MS);
             socket.setTcpNoDelay(true);
             socket.setSoTimeout(ANSWER_TIMEOUT_MS);
             BrokerConnection connection = new BrokerConnection(address, socket);
-            connection.shakeHands(token);
+            connection.shakeHands(token, features);
             return connection;
         } catch (IOException | IllegalArgumentException unreachable) {
             closeQuietly(socket);
@@ -79,13 +79,14 @@ final class BrokerConnection implements AutoCloseable {
         }
     }
 
-    private void shakeHands(String token) throws IOException {
+    private void shakeHands(String token, long features) throws IOException {
         send(
                 FrameType.HELLO,
                 0,
                 Hello.newBuilder()
                         .setMinVersion(ProtocolVersion.LOWEST)
                         .setMaxVersion(ProtocolVersion.HIGHEST)
+                        .setFeatures(features)
                         .setToken(token)
                         .setDeviceId("cli-" + UUID.randomUUID())
                         .setPlatform(Platform.PLATFORM_CLI)

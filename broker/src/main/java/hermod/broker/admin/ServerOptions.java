@@ -21,8 +21,13 @@ final class ServerOptions {
     private @Nullable String token;
 
     BrokerConnection connect() {
+        return connect(0);
+    }
+
+    /** @param features bits to be agreed. */
+    BrokerConnection connect(long features) {
         String fromEnvironment = System.getenv("HERMOD_TOKEN");
         String chosen = token != null ? token : fromEnvironment != null ? fromEnvironment : "";
-        return BrokerConnection.open(HostPort.parse(address, "--server"), chosen.trim());
+        return BrokerConnection.open(HostPort.parse(address, "--server"), chosen.trim(), features);
     }
 }
