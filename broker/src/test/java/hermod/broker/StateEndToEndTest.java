@@ -29,6 +29,7 @@ import io.netty.buffer.Unpooled;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -38,6 +39,7 @@ import java.util.TreeMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
+import org.awaitility.core.ConditionFactory;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
@@ -78,6 +80,11 @@ class StateEndToEndTest {
                 .setDeviceId(user + "-phone")
                 .setFeatures(features));
         return client;
+    }
+
+    /** Looks often: most of it takes a millisecond. */
+    private static ConditionFactory soon() {
+        return await().pollDelay(Duration.ZERO).pollInterval(Duration.ofMillis(2));
     }
 
     // ---- writing
@@ -206,7 +213,7 @@ class StateEndToEndTest {
                 send(writers.get(first), handle, "balance", version, "a" + round);
                 send(writers.get(1 - first), handle, "balance", version, "b" + round);
                 if (isHeld) {
-                    await().until(() -> engine.heldCount() > 0);
+                    soon().until(() -> engine.heldCount() > 0);
                     engine.release();
                 }
                 long told = 0;
@@ -290,7 +297,7 @@ class StateEndToEndTest {
             put(writer, handle, "balance", 0, "10");
             engine.hold();
             send(writer, handle, "balance", 1, "20");
-            await().until(() -> engine.heldCount() > 0);
+            soon().until(() -> engine.heldCount() > 0);
             send(other, handle, "balance", 1, "30");
             assertThat(other.isQuiet(50)).isTrue();
             engine.release();
@@ -300,7 +307,7 @@ class StateEndToEndTest {
             engine.hold();
             engine.fail(EngineFault.FAILED);
             send(writer, handle, "balance", 2, "40");
-            await().until(() -> engine.heldCount() > 0);
+            soon().until(() -> engine.heldCount() > 0);
             engine.fail(null);
             send(other, handle, "balance", 2, "50");
             assertThat(other.isQuiet(50)).isTrue();
@@ -322,20 +329,20 @@ class StateEndToEndTest {
             engine.hold();
             engine.fail(EngineFault.FAILED);
             send(writer, handle, "balance", ANY, "lost");
-            await().until(() -> engine.heldCount() == 1);
+            soon().until(() -> engine.heldCount() == 1);
             engine.fail(null);
             send(writer, handle, "balance", ANY, "30");
-            await().until(() -> engine.heldCount() == 2);
+            soon().until(() -> engine.heldCount() == 2);
             engine.release();
             List<Long> got = outcomes(writer, 2);
             assertThat(got).containsExactlyInAnyOrder(-(long) ErrorCode.NOT_STORED.code(), 3L);
             // The second of two fails, a deletion.
             engine.hold();
             send(writer, handle, "balance", 3, "40");
-            await().until(() -> engine.heldCount() == 1);
+            soon().until(() -> engine.heldCount() == 1);
             engine.fail(EngineFault.FAILED);
             writer.publish(handle, ++lastRequestId, 0, 0, 0, 0, 0, fields("balance", ANY, true), new byte[0]);
-            await().until(() -> engine.heldCount() == 2);
+            soon().until(() -> engine.heldCount() == 2);
             engine.release();
             engine.fail(null);
             assertThat(outcomes(writer, 2)).containsExactlyInAnyOrder(-(long) ErrorCode.NOT_STORED.code(), 4L);
@@ -390,7 +397,7 @@ class StateEndToEndTest {
             long soonUs = System.currentTimeMillis() * 1_000 - 59_500_000;
             writer.publish(handle, 1, 0, 0, soonUs, 60, 0, fields("c", ANY, false), new byte[0]);
             accepted(writer);
-            await().until(() -> {
+            soon().until(() -> {
                 send(writer, handle, "d", 0, "1");
                 return writer.readPublished().rangeCount() == 1;
             });
@@ -600,7 +607,7 @@ class StateEndToEndTest {
                         seen.put(event.offset(), new Written(keyOf(event), isDeletion(event) ? null : event.text()));
                     }
                     long last = next + changes - 1;
-                    await().until(() -> written.containsKey(last) || fault.get() != null);
+                    soon().until(() -> written.containsKey(last) || fault.get() != null);
                     assertThat(state).as("round %d, at %d", round, next).isEqualTo(stateBefore(written, next));
                     assertThat(seen).isEqualTo(written.subMap(next, last + 1));
                     reader.close();
@@ -702,10 +709,10 @@ class StateEndToEndTest {
             engine.hold();
             engine.fail(EngineFault.FAILED);
             writer.publish(handle, 1, 0, 1, 0, 0, "lost");
-            await().until(() -> engine.heldCount() == 1);
+            soon().until(() -> engine.heldCount() == 1);
             engine.fail(null);
             writer.publish(handle, 2, 0, 2, 0, 0, "stored");
-            await().until(() -> engine.heldCount() == 2);
+            soon().until(() -> engine.heldCount() == 2);
             writer.publish(handle, 3, 0, 1, 0, 0, "lost");
             assertThat(writer.isQuiet(50)).isTrue();
             engine.release();
@@ -724,7 +731,7 @@ class StateEndToEndTest {
             writer.publish(handle, 1, 0, 0, soonUs, 60, 0, fields("offer", 0, false), new byte[0]);
             assertThat(accepted(writer)).isEqualTo(1);
             put(writer, handle, "balance", 0, "10");
-            await().until(() -> {
+            soon().until(() -> {
                 try (RawClient reader = client(broker, "bob")) {
                     return reader.subscribe(TOPIC).getStateCount() == 1;
                 }

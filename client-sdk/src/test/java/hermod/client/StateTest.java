@@ -131,6 +131,7 @@ class StateTest extends ClientFixture {
         });
         event(peer, handle, 4, "a", "one");
         event(peer, handle, 12, "b", "two");
+        wholeUpTo(12);
         assertThat(texts(done(following))).containsExactly(Map.entry("a", "4 one"), Map.entry("b", "12 two"));
     }
 

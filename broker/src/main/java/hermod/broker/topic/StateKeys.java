@@ -61,7 +61,7 @@ public final class StateKeys {
 
     private static final class Snapshot {
         final long end;
-        final int count;
+        int count;
         long askedNs;
         final List<Version> overwritten = new ArrayList<>(0);
 
@@ -216,6 +216,9 @@ public final class StateKeys {
      */
     public int snapshot(long end, long nowUs, long nowNs) {
         Snapshot last = snapshots.peekLast();
+        if (last != null && last.end == end && firstExpiryUs <= nowUs) {
+            last.count = countThere(nowUs);
+        }
         if (last == null || last.end != end) {
             last = new Snapshot(end, countThere(nowUs));
             snapshots.addLast(last);

@@ -111,6 +111,15 @@ class StateKeysTest {
     }
 
     @Test
+    void anExpiredValueIsNotCountedEvenWhereNothingWasWrittenMeanwhile() {
+        put("a", 1);
+        keys.accept("short", 2, 100, NOW_US + 10, false);
+        keys.onStored("short", 2, 0);
+        assertThat(keys.snapshot(3, NOW_US, 0)).isEqualTo(2);
+        assertThat(keys.snapshot(3, NOW_US + 10, 0)).isEqualTo(1);
+    }
+
+    @Test
     void whatWasStoredBeforeARestartIsLoadedBeyondTheLimitButNotWhatHasExpired() {
         StateKeys few = new StateKeys(1);
         few.load("a", 1, 100, NEVER, NOW_US);
