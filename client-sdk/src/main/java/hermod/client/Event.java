@@ -44,6 +44,16 @@ public interface Event {
 
     Priority priority();
 
+    /** Which value of a state topic it sets or deletes; null for an event that is none of a state. */
+    default @Nullable String key() {
+        return null;
+    }
+
+    /** Whether it deletes its key. */
+    default boolean isDeletion() {
+        return false;
+    }
+
     /** In the publisher's order; empty where there are none. */
     Map<String, String> attributes();
 

@@ -127,6 +127,17 @@ public final class HermodClient implements AutoCloseable {
     }
 
     /**
+     * Follows a state topic: the current value of each key first, then every change. What listeners of the topic share, this shares too: subscription and filter.
+     *
+     * @return completes when the state is there, or fails with the broker's refusal; {@code UNSUPPORTED} where the topic keeps no state, or the broker has none to give.
+     * @throws IllegalArgumentException for a topic name that breaks the rules.
+     */
+    public CompletableFuture<State> state(String topic) {
+        String name = TopicName.of(topic).toString();
+        return session.stateOf(name, event -> publish(name, event));
+    }
+
+    /**
      * Replaces the filter of a topic in place, the counterpart of {@code setPropertyFilter}: no event is missed or comes twice at the switch.
      *
      * @param filter null for all events.
@@ -265,7 +276,8 @@ public final class HermodClient implements AutoCloseable {
                 Feature.GAP,
                 Feature.FILTER,
                 Feature.HISTORY,
-                Feature.SCHEDULE);
+                Feature.SCHEDULE,
+                Feature.STATE);
 
         private final List<ServerAddress> servers = new ArrayList<>();
         private @Nullable String token;

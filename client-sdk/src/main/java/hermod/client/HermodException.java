@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Carries no stack trace: it is about the broker's answer, and a client that is refused a thousand times a second must be able to afford it.
  */
-public final class HermodException extends RuntimeException {
+public sealed class HermodException extends RuntimeException permits ConflictException {
     /** No answer within the request timeout; whether the broker acted is not known. */
     public static final int TIMED_OUT = 4001;
 

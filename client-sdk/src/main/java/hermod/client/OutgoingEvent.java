@@ -59,6 +59,9 @@ public final class OutgoingEvent {
         private boolean isWithoutEventId;
         private boolean isOwnDeviceExcluded;
         private long intendedAtUs;
+        private @Nullable String key;
+        private long expectedVersion = OutgoingEntry.ANY_VERSION;
+        private boolean isDeletion;
 
         private Builder() {}
 
@@ -169,6 +172,27 @@ public final class OutgoingEvent {
             return this;
         }
 
+        /** Which value of a state topic the event sets. Other topics refuse it with {@code BAD_EVENT}. */
+        public Builder key(String name) {
+            key = checkedText("key", name, 1, ProtocolLimits.KEY_BYTES);
+            return this;
+        }
+
+        /** Has the broker refuse the event with a {@link ConflictException} where the key has another version; {@link State#NO_VERSION} where it must not exist. Needs a key. */
+        public Builder expectedVersion(long version) {
+            if (version < 0) {
+                throw new IllegalArgumentException("a version is 0 or more: version=" + version);
+            }
+            expectedVersion = version;
+            return this;
+        }
+
+        /** Deletes the key instead of setting it. Needs a key. */
+        public Builder deletesKey() {
+            isDeletion = true;
+            return this;
+        }
+
         /**
          * When the event was meant to be sent; without it, when publish is called. A load generator gives its schedule here, so that what it was late counts.
          *
@@ -184,7 +208,11 @@ public final class OutgoingEvent {
 
         /** @throws IllegalArgumentException if the fields together are longer than the protocol allows. */
         public OutgoingEvent build() {
-            byte[] fields = OutgoingEntry.fieldsOf(target, typeName, attributes, metadata);
+            if (key == null && (isDeletion || expectedVersion != OutgoingEntry.ANY_VERSION)) {
+                throw new IllegalArgumentException("an expected version and a deletion need a key");
+            }
+            byte[] fields =
+                    OutgoingEntry.fieldsOf(target, typeName, attributes, metadata, key, expectedVersion, isDeletion);
             int fieldsBytesMax = ProtocolLimits.FIELDS_BYTES - OutgoingEntry.EVENT_ID_FIELD_BYTES;
             if (fields.length > fieldsBytesMax) {
                 throw new IllegalArgumentException(

@@ -8,7 +8,8 @@ public enum Feature {
     GAP(3),
     FILTER(4),
     HISTORY(6),
-    SCHEDULE(7);
+    SCHEDULE(7),
+    STATE(8);
 
     private final int position;
 

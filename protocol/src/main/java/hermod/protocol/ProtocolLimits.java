@@ -34,6 +34,10 @@ public final class ProtocolLimits {
     public static final int TYPE_NAME_BYTES = 64;
     public static final int USER_ID_BYTES = 128;
     public static final int DEVICE_ID_BYTES = 128;
+
+    /** Of a key of a state topic. */
+    public static final int KEY_BYTES = 128;
+
     public static final int TOKEN_BYTES = 8 * 1024;
 
     /** Topics in one SUBSCRIBE, OPEN or REPLACE. */

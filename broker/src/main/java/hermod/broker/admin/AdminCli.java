@@ -34,6 +34,7 @@ import picocli.CommandLine.Spec;
             SubCommand.class,
             HistoryCommand.class,
             SchedulesCommand.class,
+            StateCommand.class,
             KillCommand.class,
             RolloutCommand.class,
             DrainCommand.class,

@@ -70,13 +70,13 @@ final class EventText {
         return EventFields.text(frame, entryAt + Entry.FIELDS_AT, fieldsBytes, tag);
     }
 
-    private static String payload(ByteBuf frame) {
+    static String payload(ByteBuf frame) {
         int payloadAt = Entry.payloadAt(frame, EventFrame.entryAt(frame, 0));
         return frame.toString(payloadAt, frame.writerIndex() - payloadAt, StandardCharsets.UTF_8);
     }
 
     /** A payload is a stranger's; a terminal must not obey it, and a line stays one. */
-    private static String escaped(String text) {
+    static String escaped(String text) {
         StringBuilder safe = new StringBuilder(text.length());
         for (int i = 0; i < text.length(); i++) {
             char c = text.charAt(i);

@@ -3,17 +3,20 @@ package hermod.broker.admin;
 import hermod.protocol.ErrorCode;
 import hermod.protocol.Priority;
 import hermod.protocol.ProtocolException;
+import hermod.protocol.ProtocolLimits;
 import hermod.protocol.TopicName;
 import hermod.protocol.control.wire.Open;
 import hermod.protocol.control.wire.Opened;
 import hermod.protocol.control.wire.Scheduled;
 import hermod.protocol.control.wire.ScheduledEvent;
 import hermod.protocol.control.wire.TopicResult;
+import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
 import hermod.protocol.frame.PublishFrame;
 import hermod.protocol.frame.PublishedFrame;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -71,6 +74,22 @@ final class PubCommand implements Callable<Integer> {
     @Mixin
     private final LaterOptions later = new LaterOptions();
 
+    @Option(
+            names = "--key",
+            paramLabel = "K",
+            description = "Set this key of a state topic, such as wallet:1, to TEXT.")
+    private @Nullable String key;
+
+    @Option(
+            names = "--expect",
+            paramLabel = "V",
+            description =
+                    "Only if the key has this version; 0: only if it does not exist. Otherwise the command ends with the version there is.")
+    private @Nullable Long expected;
+
+    @Option(names = "--delete", description = "Delete the key instead.")
+    private boolean isDeletion;
+
     @Spec
     @SuppressWarnings("NullAway.Init") // picocli sets it before anything is run
     private CommandSpec spec;
@@ -96,6 +115,7 @@ final class PubCommand implements Callable<Integer> {
         if (later.isGiven()) {
             return schedule();
         }
+        byte[] fields = fields();
         try (BrokerConnection connection = server.connect()) {
             connection.send(
                     FrameType.OPEN, 1, Open.newBuilder().addTopics(topic).build());
@@ -105,8 +125,8 @@ final class PubCommand implements Callable<Integer> {
             }
             TopicResult granted = BrokerConnection.granted(opened.getResults(0));
             long published = text.equals("-")
-                    ? publishInput(connection, granted.getHandle())
-                    : publishText(connection, granted.getHandle());
+                    ? publishInput(connection, granted.getHandle(), fields)
+                    : publishText(connection, granted.getHandle(), fields);
             spec.commandLine()
                     .getOut()
                     .println("published " + published + " to " + topic
@@ -147,15 +167,47 @@ final class PubCommand implements Callable<Integer> {
 
     private long lastOffset;
 
-    private long publishText(BrokerConnection connection, int handle) throws IOException, InterruptedException {
-        byte[] payload = text.getBytes(StandardCharsets.UTF_8);
+    private byte[] fields() {
+        String name = key;
+        Long version = expected;
+        if (name == null) {
+            if (version != null || isDeletion) {
+                throw new CliException(ExitCode.USAGE, "--expect and --delete need --key.");
+            }
+            return new byte[0];
+        }
+        byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
+        if (bytes.length == 0 || bytes.length > ProtocolLimits.KEY_BYTES) {
+            throw new CliException(ExitCode.USAGE, "--key must have 1 to " + ProtocolLimits.KEY_BYTES + " bytes.");
+        }
+        if (version != null && version < 0) {
+            throw new CliException(ExitCode.USAGE, "--expect must be 0 or more.");
+        }
+        ByteBuf out = Unpooled.buffer();
+        EventFields.write(out, EventFields.TAG_KEY, bytes);
+        if (version != null) {
+            EventFields.write(
+                    out,
+                    EventFields.TAG_EXPECTED_VERSION,
+                    ByteBufUtil.getBytes(Unpooled.buffer(Long.BYTES).writeLongLE(version)));
+        }
+        if (isDeletion) {
+            EventFields.write(out, EventFields.TAG_DELETED, new byte[0]);
+        }
+        return ByteBufUtil.getBytes(out);
+    }
+
+    private long publishText(BrokerConnection connection, int handle, byte[] fields)
+            throws IOException, InterruptedException {
+        byte[] payload = isDeletion ? new byte[0] : text.getBytes(StandardCharsets.UTF_8);
         for (int done = 0; done < count; done += BATCH) {
-            publish(connection, handle, Collections.nCopies(Math.min(BATCH, count - done), payload));
+            publish(connection, handle, fields, Collections.nCopies(Math.min(BATCH, count - done), payload));
         }
         return count;
     }
 
-    private long publishInput(BrokerConnection connection, int handle) throws IOException, InterruptedException {
+    private long publishInput(BrokerConnection connection, int handle, byte[] fields)
+            throws IOException, InterruptedException {
         BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         long published = 0;
         String line = lines.readLine();
@@ -165,18 +217,18 @@ final class PubCommand implements Callable<Integer> {
                 batch.add(line.getBytes(StandardCharsets.UTF_8));
                 line = lines.readLine();
             } while (line != null && batch.size() < BATCH && lines.ready());
-            publish(connection, handle, batch);
+            publish(connection, handle, fields, batch);
             published += batch.size();
         }
         return published;
     }
 
     /** Publishes all of them, again where the broker asks to come back later. */
-    private void publish(BrokerConnection connection, int handle, List<byte[]> payloads)
+    private void publish(BrokerConnection connection, int handle, byte[] fields, List<byte[]> payloads)
             throws IOException, InterruptedException {
         List<byte[]> waiting = payloads;
         while (!waiting.isEmpty()) {
-            Outcome outcome = publishOnce(connection, handle, waiting);
+            Outcome outcome = publishOnce(connection, handle, fields, waiting);
             lastOffset = Math.max(lastOffset, outcome.lastOffset);
             waiting = outcome.again;
             if (!waiting.isEmpty()) {
@@ -185,13 +237,14 @@ final class PubCommand implements Callable<Integer> {
         }
     }
 
-    private Outcome publishOnce(BrokerConnection connection, int handle, List<byte[]> payloads) throws IOException {
+    private Outcome publishOnce(BrokerConnection connection, int handle, byte[] fields, List<byte[]> payloads)
+            throws IOException {
         ByteBuf frames = Unpooled.buffer();
         int flags = priorityFlags();
         for (int i = 0; i < payloads.size(); i++) {
             byte[] payload = payloads.get(i);
-            PublishFrame.writeHead(frames, flags, handle, i, 0, 0, 0, 0, 0, payload.length);
-            frames.writeBytes(payload);
+            PublishFrame.writeHead(frames, flags, handle, i, 0, 0, 0, 0, fields.length, payload.length);
+            frames.writeBytes(fields).writeBytes(payload);
         }
         connection.send(frames);
         Outcome outcome = new Outcome();
@@ -222,6 +275,13 @@ final class PubCommand implements Callable<Integer> {
             } else if (kind == PublishedFrame.KIND_REFUSED) {
                 int code = published.exceptionCode(i);
                 int requestId = published.exceptionRequestId(i);
+                if (code == ErrorCode.CONFLICT.code()) {
+                    long version = published.exceptionOffset(i);
+                    throw BrokerConnection.refused(
+                            "The broker refused an event",
+                            code,
+                            version == 0 ? "the key does not exist" : "the key's version is " + version);
+                }
                 if (!ErrorCode.isRetryable(code) || requestId < 0 || requestId >= payloads.size()) {
                     throw BrokerConnection.refused("The broker refused an event", code, meaning(code));
                 }

@@ -139,6 +139,7 @@ public final class Dispatch implements RingHandler {
                 outgoing,
                 ground.engine,
                 ground.topicConfig.dedupIdsPerTopicLimitCount(),
+                ground.topicConfig.stateKeysPerTopicLimitCount(),
                 this);
         progress = new ProgressList(shard.clock(), flushes, ground.allocator, ground.progressIntervalMs);
         fanout = new Fanout(
@@ -206,9 +207,19 @@ public final class Dispatch implements RingHandler {
         }
     }
 
-    /** Asks the topic's home to let the party hold it; {@link Party#onHeld} has the answer. */
+    /**
+     * Asks the topic's home to let the party hold it; {@link Party#onHeld} has the answer.
+     *
+     * @param wantsState whether a subscription to a state topic is to begin with a snapshot.
+     */
     public void hold(
-            Party party, int correlation, String org, TopicName name, boolean asSubscriber, boolean mayPublish) {
+            Party party,
+            int correlation,
+            String org,
+            TopicName name,
+            boolean asSubscriber,
+            boolean mayPublish,
+            boolean wantsState) {
         hermod.broker.topic.Channel channel = ground.channels.of(name.channel());
         if (channel == null) {
             throw new IllegalArgumentException("no such channel: " + name.channel());
@@ -220,7 +231,8 @@ public final class Dispatch implements RingHandler {
                 .writeIntLE(correlation)
                 .writeShortLE(shard.index())
                 .writeByte(asSubscriber ? 1 : 0)
-                .writeByte(mayPublish ? 1 : 0)
+                .writeByte(
+                        (mayPublish ? RingRecords.BIT_MAY_PUBLISH : 0) | (wantsState ? RingRecords.BIT_WANTS_STATE : 0))
                 .writeShortLE(orgBytes.length)
                 .writeShortLE(nameBytes.length)
                 .writeLongLE(party.producer())
@@ -279,7 +291,8 @@ public final class Dispatch implements RingHandler {
                 .writeShortLE(feed.mayBeConflated() ? 1 : 0)
                 .writeLongLE(feed.nextOffset())
                 .writeIntLE(bytes)
-                .writeIntLE(feed.readNumber());
+                .writeIntLE(feed.readNumber())
+                .writeLongLE(feed.stateEnd());
         outgoing[topic.homeShard()].sendSurely(topic.channel().policy().lane(), RingRecords.READ, scratch);
     }
 
@@ -299,6 +312,7 @@ public final class Dispatch implements RingHandler {
                 topic,
                 in.getLongLE(at + 16),
                 in.getLongLE(at + 28),
+                in.getIntLE(at + 36),
                 topic == null ? refusalOf(in.getUnsignedShortLE(at + 24)) : null);
     }
 

@@ -17,13 +17,17 @@ import hermod.broker.topic.EventIds;
 import hermod.broker.topic.HomeTopics;
 import hermod.broker.topic.IncomingEvent;
 import hermod.broker.topic.PendingRun;
+import hermod.broker.topic.StateKeys;
 import hermod.broker.topic.TopicLog;
 import hermod.protocol.ErrorCode;
 import hermod.protocol.Priority;
+import hermod.protocol.ProtocolLimits;
 import hermod.protocol.frame.PublishedWriter;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.function.ObjLongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -82,7 +86,8 @@ final class DurableDispatcher implements StoreQueue.Owner {
             Outgoing[] outgoing,
             Home home,
             StoredTopics.Holds holds,
-            int dedupIdsLimitCount) {
+            int dedupIdsLimitCount,
+            int stateKeysLimitCount) {
         this.shard = shard;
         this.engine = engine;
         this.dispatch = dispatch;
@@ -92,7 +97,8 @@ final class DurableDispatcher implements StoreQueue.Owner {
         this.outgoing = outgoing;
         this.home = home;
         store = new StoreQueue(shard, engine.events(), this);
-        stored = new StoredTopics(shard, engine.events(), topics, deduplication, store, dedupIdsLimitCount, holds);
+        stored = new StoredTopics(
+                shard, engine.events(), topics, deduplication, store, dedupIdsLimitCount, stateKeysLimitCount, holds);
     }
 
     StoredTopics topics() {
@@ -180,8 +186,31 @@ final class DurableDispatcher implements StoreQueue.Owner {
                         outcomes);
             }
         }
+        StateKeys keys = durable.keys();
+        String key = keys == null ? null : StateFields.key(incoming);
+        if (keys != null && key != null) {
+            long nowUs = shard.clock().nowUs();
+            long expected = StateFields.expectedVersion(incoming);
+            long version = keys.version(key, nowUs);
+            if (expected != StateFields.ANY_VERSION && expected != version) {
+                return onConflict(
+                        log,
+                        durable,
+                        incoming,
+                        requestId,
+                        version,
+                        keys.underWay(key),
+                        publisherShard,
+                        party,
+                        outcomes);
+            }
+            if (!StateFields.isDeleted(incoming) && keys.isFullFor(key, nowUs)) {
+                return refuse(log, requestId, ErrorCode.TOO_MANY_KEYS, 0, outcomes);
+            }
+        }
         boolean isUrgent = log.lane() == Priority.URGENT;
-        boolean hasRoom = store.hasRoom(isUrgent, TopicLog.frameBytes(incoming));
+        int frameBytes = TopicLog.frameBytes(incoming);
+        boolean hasRoom = store.hasRoom(isUrgent, frameBytes + (key == null ? 0 : ProtocolLimits.KEY_BYTES));
         if (durable.isEarly() ? log.nextOffset() >= durable.reservedEnd() : !hasRoom) {
             return refuseForStore(log, requestId, outcomes);
         }
@@ -203,6 +232,9 @@ final class DurableDispatcher implements StoreQueue.Owner {
         }
         if (durable.isEarly()) {
             reserveAhead(log, durable, isUrgent);
+        }
+        if (keys != null && key != null) {
+            keys.accept(key, offset, frameBytes, expiresAtUs(incoming), StateFields.isDeleted(incoming));
         }
         store.stage(log, durable, incoming, sequence, producer, author);
         PendingRun run = store.runOf(log, durable);
@@ -257,13 +289,40 @@ final class DurableDispatcher implements StoreQueue.Owner {
         }
         metrics.add(log.channel(), ChannelCounter.DUPLICATES, 1);
         // Not before the first one is stored: the answer says that it is.
-        PendingRun last = durable.isEarly() || seen >= log.visibleEnd() ? store.lastOf(log, durable) : null;
-        if (last == null) {
+        PendingRun holder = durable.isEarly() || seen >= log.visibleEnd() ? store.holderOf(log, durable, seen) : null;
+        if (holder == null) {
             outcomes.duplicate(requestId, log.handle(), seen);
             return false;
         }
-        last.addOutcome(
+        holder.addOutcome(
                 PendingRun.DUPLICATE, publisherShard, party, requestId, seen, Priority.LOW, incoming.entryBytes);
+        return true;
+    }
+
+    private static long expiresAtUs(IncomingEvent incoming) {
+        return incoming.ttlSeconds == 0 ? Long.MAX_VALUE : incoming.timestampUs + incoming.ttlSeconds * 1_000_000L;
+    }
+
+    /** @param underWay the offset of the key's last event where that waits to be stored; otherwise 0. */
+    private boolean onConflict(
+            TopicLog log,
+            DurableTopic durable,
+            IncomingEvent incoming,
+            int requestId,
+            long version,
+            long underWay,
+            int publisherShard,
+            long party,
+            PublishedWriter outcomes) {
+        metrics.add(log.channel(), ChannelCounter.REFUSED, 1);
+        // The writer is not told of a version before it is stored: it may come to nothing.
+        PendingRun holder = underWay == 0 ? null : store.holderOf(log, durable, underWay);
+        if (holder == null) {
+            outcomes.conflict(requestId, log.handle(), version);
+            return false;
+        }
+        holder.addOutcome(
+                PendingRun.CONFLICT, publisherShard, party, requestId, version, Priority.LOW, incoming.entryBytes);
         return true;
     }
 
@@ -318,6 +377,12 @@ final class DurableDispatcher implements StoreQueue.Owner {
         DurableTopic durable = durableOf(log);
         durable.onCompleted();
         metrics.add(Counter.EVENTS_STORED, run.count);
+        StateKeys keys = durable.keys();
+        if (keys != null) {
+            forEachKey(
+                    run,
+                    (key, offset) -> keys.onStored(key, offset, shard.clock().nowNs()));
+        }
         Chunk chunk = run.chunk;
         if (chunk != null) {
             durable.settle(run.firstOffset + run.count);
@@ -343,6 +408,10 @@ final class DurableDispatcher implements StoreQueue.Owner {
         DurableTopic durable = durableOf(log);
         durable.onCompleted();
         metrics.add(Counter.EVENTS_NOT_STORED, run.count);
+        StateKeys keys = durable.keys();
+        if (keys != null) {
+            forEachKey(run, keys::onNotStored);
+        }
         ByteBuf entries = run.entries();
         for (int at = 0; at < entries.writerIndex(); at += StoredEntry.bytes(entries, at)) {
             if (durable.isEarly()) {
@@ -364,6 +433,18 @@ final class DurableDispatcher implements StoreQueue.Owner {
         }
         tell(run, durable.isEarly() ? ErrorCode.NOT_STORED : codeOf(fault));
         onSettled(log);
+    }
+
+    private static void forEachKey(PendingRun run, ObjLongConsumer<String> task) {
+        ByteBuf entries = run.entries();
+        for (int at = 0; at < entries.writerIndex(); at += StoredEntry.bytes(entries, at)) {
+            int keyBytes = StoredEntry.keyBytes(entries, at);
+            if (keyBytes > 0) {
+                task.accept(
+                        entries.toString(StoredEntry.keyAt(at), keyBytes, StandardCharsets.UTF_8),
+                        StoredEntry.offset(entries, at));
+            }
+        }
     }
 
     private static DurableTopic durableOf(TopicLog log) {
@@ -453,6 +534,7 @@ final class DurableDispatcher implements StoreQueue.Owner {
         }
         switch (run.kind(group)) {
             case PendingRun.ACCEPTED -> out.accepted(requestId, run.count(group), handle, run.offset(group));
+            case PendingRun.CONFLICT -> out.conflict(requestId, handle, run.offset(group));
             case PendingRun.CLAMPED -> out.clamped(requestId, handle, run.priority(group), run.offset(group));
             default -> out.duplicate(requestId, handle, run.offset(group));
         }
@@ -470,6 +552,36 @@ final class DurableDispatcher implements StoreQueue.Owner {
                 .read(
                         new EventLog.Order(durable.stream(), from, end, false, Integer.MAX_VALUE, bytesMax),
                         stored.onShard(reading::onRead, reading::onFault));
+    }
+
+    /**
+     * Reads stored events one by one.
+     *
+     * @param offsets rising; those that follow on each other are one question.
+     */
+    void readEach(DurableTopic durable, long[] offsets, StateReading reading) {
+        int from = 0;
+        while (from < offsets.length) {
+            int to = from + 1;
+            while (to < offsets.length && offsets[to] == offsets[to - 1] + 1) {
+                to++;
+            }
+            int index = reading.addQuestion(offsets[from], offsets[to - 1] + 1);
+            metrics.add(Counter.STORE_READS, 1);
+            engine.events()
+                    .read(
+                            new EventLog.Order(
+                                    durable.stream(),
+                                    offsets[from],
+                                    offsets[to - 1] + 1,
+                                    false,
+                                    Integer.MAX_VALUE,
+                                    Integer.MAX_VALUE),
+                            stored.onShard(
+                                    page -> reading.onRead(index, page), fault -> reading.onFault(index, fault)));
+            from = to;
+        }
+        reading.onAsked();
     }
 
     /** Told what was read; on the shard. */

@@ -49,9 +49,15 @@ public interface Party {
      * @param topic null where it was refused with {@code refusal}.
      * @param nextOffset every event from this offset on will be handed to it, if it holds the topic as a subscriber.
      * @param firstAvailable the first offset that can still be read; {@code nextOffset} when none can.
+     * @param stateCount keys in the snapshot that ends before {@code nextOffset}; −1 where none was asked for, or the topic has no state.
      */
     void onHeld(
-            int correlation, @Nullable Topic topic, long nextOffset, long firstAvailable, @Nullable ErrorCode refusal);
+            int correlation,
+            @Nullable Topic topic,
+            long nextOffset,
+            long firstAvailable,
+            int stateCount,
+            @Nullable ErrorCode refusal);
 
     /** Its subscription to a topic; null when it has none. */
     @Nullable

@@ -22,6 +22,9 @@ public final class Publication {
 
     final Priority ceiling;
 
+    /** Whether its events may have a key. */
+    final boolean isState;
+
     /** How fast it may be published to; null for as fast as one likes. */
     final @Nullable Allowance allowance;
 
@@ -31,6 +34,7 @@ public final class Publication {
     Publication(Topic topic, Priority raisedTo, @Nullable Allowance allowance, @Nullable TopicLog log) {
         this.topic = topic;
         this.channel = topic.channel().index();
+        this.isState = topic.channel().policy().isState();
         this.ceiling = topic.channel().policy().ceiling();
         this.lane = higher(topic.channel().policy().lane(), lower(raisedTo, ceiling));
         this.allowance = allowance;

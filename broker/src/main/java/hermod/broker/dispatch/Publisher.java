@@ -111,7 +111,7 @@ public final class Publisher {
             }
             event.entryAt = next;
             event.entryBytes = entryBytes;
-            ErrorCode refusal = prepare(event, to.channel);
+            ErrorCode refusal = prepare(event, to);
             int retryAfterMs = refusal == null && allowance != null ? allowance.retryAfterMs(priority) : 0;
             if (refusal != null) {
                 metrics.add(to.channel, ChannelCounter.REFUSED, 1);
@@ -138,7 +138,8 @@ public final class Publisher {
     }
 
     /** Checks the entry and fills in time and time to live. @return why the event is refused, or null. */
-    private @Nullable ErrorCode prepare(IncomingEvent event, int channel) {
+    private @Nullable ErrorCode prepare(IncomingEvent event, Publication to) {
+        int channel = to.channel;
         UnsafeBuffer in = event.in;
         long ttlTypeFields = in.getLong(event.entryAt + Entry.TTL_AT, ByteOrder.LITTLE_ENDIAN);
         int type = (int) (ttlTypeFields >>> 32) & 0xffff;
@@ -148,7 +149,8 @@ public final class Publisher {
         if (event.entryBytes - Entry.FIXED_BYTES - fieldsBytes > payloadLimitBytes) {
             return ErrorCode.PAYLOAD_TOO_LARGE;
         }
-        if (!isPlain(in, event.entryAt + Entry.FIELDS_AT, fieldsBytes, type) && isBad(event)) {
+        if (!isPlain(in, event.entryAt + Entry.FIELDS_AT, fieldsBytes, type)
+                && (isBad(event) || (!to.isState && StateFields.hasKey(event)))) {
             return ErrorCode.BAD_EVENT;
         }
         long nowUs = shard.clock().nowUs();

@@ -36,6 +36,8 @@ final class StoreQueue implements EventLog.Completion {
     /** What an append costs the engine besides its entries, at most; counted for each event, since each may be an append. */
     private static final int APPEND_BYTES = 64;
 
+    private static final byte[] NO_KEY = {};
+
     /** Told what became of a run, in the order of the tickets of a lane; on the shard. */
     interface Owner {
         void onStored(PendingRun run);
@@ -107,9 +109,9 @@ final class StoreQueue implements EventLog.Completion {
 
     // ---- to the engine
 
-    /** Whether an event with so many bytes of frame can be staged. */
-    boolean hasRoom(boolean isUrgent, int frameBytes) {
-        int bytes = StoredEntry.FIXED_BYTES + frameBytes + APPEND_BYTES;
+    /** Whether an event with so many bytes of frame and key can be staged. */
+    boolean hasRoom(boolean isUrgent, int frameAndKeyBytes) {
+        int bytes = StoredEntry.FIXED_BYTES + frameAndKeyBytes + APPEND_BYTES;
         return appender.hasRoom(isUrgent, (isUrgent ? urgentStagedBytes : stagedBytes) + bytes);
     }
 
@@ -143,13 +145,14 @@ final class StoreQueue implements EventLog.Completion {
         PendingRun run = runOf(log, durable);
         run.countEvent();
         ByteBuf entries = run.entries();
+        int entryAt = entries.writerIndex();
         int frameBytes = TopicLog.frameBytes(event);
         writeHead(entries, durable, event, sequence, producer, author, frameBytes);
         int at = entries.writerIndex();
         entries.ensureWritable(frameBytes);
         log.copyLastFrame(entries.array(), entries.arrayOffset() + at, frameBytes);
         entries.writerIndex(at + frameBytes);
-        addStaged(isUrgent(log), StoredEntry.FIXED_BYTES + frameBytes + APPEND_BYTES);
+        addStaged(isUrgent(log), entries.writerIndex() - entryAt + APPEND_BYTES);
     }
 
     private void writeHead(
@@ -164,10 +167,13 @@ final class StoreQueue implements EventLog.Completion {
         if (isCountable) {
             durable.count(author);
         }
+        byte[] key = durable.keys() == null ? NO_KEY : StateFields.keyBytes(event);
+        int flags = (isCountable ? StoredEntry.FLAG_COUNTABLE : 0)
+                | (key.length > 0 && StateFields.isDeleted(event) ? StoredEntry.FLAG_TOMBSTONE : 0);
         StoredEntry.writeHead(
                 out,
-                isCountable ? StoredEntry.FLAG_COUNTABLE : 0,
-                0,
+                flags,
+                key.length,
                 frameBytes,
                 producer,
                 sequence,
@@ -175,6 +181,7 @@ final class StoreQueue implements EventLog.Completion {
                 durable.ordinal(),
                 durable.authorOrdinal(author),
                 durable.stamp(shard.clock().nowUs()));
+        out.writeBytes(key);
     }
 
     private void addStaged(boolean isUrgent, int bytes) {
@@ -288,19 +295,26 @@ final class StoreQueue implements EventLog.Completion {
         }
     }
 
-    /** The last run of the topic that is staged or with the engine; null where there is none. */
+    /** The run that an event waits in, staged or with the engine: what becomes of the event is what becomes of it. Null where the event does not wait. */
     @Nullable
-    PendingRun lastOf(TopicLog log, DurableTopic durable) {
-        if (durable.staged() != null) {
-            return durable.staged();
-        }
-        PendingRun last = null;
+    PendingRun holderOf(TopicLog log, DurableTopic durable, long offset) {
         for (Pending item : isUrgent(log) ? urgentPending : pending) {
-            if (item instanceof Stored stored && stored.run.log() == log) {
-                last = stored.run;
+            if (item instanceof Stored stored && stored.run.log() == log && holds(stored.run, offset)) {
+                return stored.run;
             }
         }
-        return last;
+        PendingRun staged = durable.staged();
+        return staged != null && holds(staged, offset) ? staged : null;
+    }
+
+    private static boolean holds(PendingRun run, long offset) {
+        ByteBuf entries = run.entries();
+        for (int at = 0; at < entries.writerIndex(); at += StoredEntry.bytes(entries, at)) {
+            if (StoredEntry.offset(entries, at) == offset) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /**

@@ -46,7 +46,7 @@ record StoredReading(
         if (fault == EngineFault.CORRUPT) {
             home.onStoreDamaged(this);
         } else {
-            home.retryLater(this);
+            home.retryLater(() -> home.readAgain(this));
         }
     }
 }

@@ -13,11 +13,16 @@ import hermod.broker.topic.Durability;
 import hermod.broker.topic.DurableTopic;
 import hermod.broker.topic.EventIds;
 import hermod.broker.topic.HomeTopics;
+import hermod.broker.topic.StateKeys;
 import hermod.broker.topic.TopicLog;
 import hermod.protocol.ErrorCode;
 import hermod.protocol.Priority;
 import hermod.protocol.TopicName;
+import hermod.protocol.frame.EventFrame;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -45,6 +50,7 @@ final class StoredTopics {
             int fromShard,
             boolean asSubscriber,
             boolean mayPublish,
+            boolean wantsState,
             long producer,
             long author,
             String org,
@@ -76,6 +82,7 @@ final class StoredTopics {
     private final StoreQueue store;
     private final Holds holds;
     private final int dedupIdsLimitCount;
+    private final int stateKeysLimitCount;
     private final Map<Key, List<Hold>> openings = new HashMap<>();
     private final Map<Publisher, Recall> recalls = new HashMap<>();
 
@@ -86,7 +93,9 @@ final class StoredTopics {
             Deduplication deduplication,
             StoreQueue store,
             int dedupIdsLimitCount,
+            int stateKeysLimitCount,
             Holds holds) {
+        this.stateKeysLimitCount = stateKeysLimitCount;
         this.dedupIdsLimitCount = dedupIdsLimitCount;
         this.shard = shard;
         this.events = events;
@@ -172,14 +181,18 @@ final class StoredTopics {
 
     private void reserve(Key key, Hold first, EventLog.Opened opened, @Nullable EventIds ids) {
         boolean isEarly = first.channel().policy().durability() == Durability.DISK_EARLY;
+        if (first.channel().policy().isState()) {
+            loadKeys(key, first, opened, ids, new StateKeys(stateKeysLimitCount), new byte[0]);
+            return;
+        }
         if (!isEarly) {
-            begin(key, first, opened, opened.epoch(), opened.nextOffset(), ids);
+            begin(key, first, opened, opened.epoch(), opened.nextOffset(), ids, null);
             return;
         }
         long reservedEnd = opened.nextOffset() + RESERVED_BLOCK;
         boolean isUrgent = first.channel().policy().lane() == Priority.URGENT;
         if (!store.hasRoom(isUrgent, 0)) {
-            begin(key, first, opened, topics.nextEpoch(), reservedEnd, ids);
+            begin(key, first, opened, topics.nextEpoch(), reservedEnd, ids, null);
             return;
         }
         store.reserve(
@@ -194,11 +207,55 @@ final class StoredTopics {
                                 opened,
                                 fault == null ? opened.epoch() : topics.nextEpoch(),
                                 reservedEnd,
-                                ids));
+                                ids,
+                                null));
+    }
+
+    /** Reads the last event of each key, page by page. */
+    private void loadKeys(
+            Key key, Hold first, EventLog.Opened opened, @Nullable EventIds ids, StateKeys keys, byte[] afterKey) {
+        events.lastOfKeys(
+                opened.stream(),
+                afterKey,
+                IdLoading.PAGE_COUNT,
+                IdLoading.PAGE_BYTES,
+                onShard(
+                        page -> {
+                            byte[] last = takeKeys(page, keys);
+                            if (page.isEnd()) {
+                                begin(key, first, opened, opened.epoch(), opened.nextOffset(), ids, keys);
+                            } else {
+                                loadKeys(key, first, opened, ids, keys, last);
+                            }
+                        },
+                        fault -> refuse(key)));
+    }
+
+    /** @return the last key. */
+    private byte[] takeKeys(EventLog.Page page, StateKeys keys) {
+        ByteBuf entries = Unpooled.wrappedBuffer(page.entries());
+        long nowUs = shard.clock().nowUs();
+        byte[] name = {};
+        for (int at = 0; at < entries.writerIndex(); at += StoredEntry.bytes(entries, at)) {
+            name = ByteBufUtil.getBytes(entries, StoredEntry.keyAt(at), StoredEntry.keyBytes(entries, at));
+            keys.load(
+                    new String(name, StandardCharsets.UTF_8),
+                    StoredEntry.offset(entries, at),
+                    StoredEntry.frameBytes(entries, at),
+                    EventFrame.expiresAtUs(entries, StoredEntry.frameAt(entries, at)),
+                    nowUs);
+        }
+        return name;
     }
 
     private void begin(
-            Key key, Hold first, EventLog.Opened opened, int epoch, long reservedEnd, @Nullable EventIds ids) {
+            Key key,
+            Hold first,
+            EventLog.Opened opened,
+            int epoch,
+            long reservedEnd,
+            @Nullable EventIds ids,
+            @Nullable StateKeys keys) {
         boolean isEarly = first.channel().policy().durability() == Durability.DISK_EARLY;
         DurableTopic durable = new DurableTopic(
                 opened.stream(),
@@ -207,7 +264,8 @@ final class StoredTopics {
                 opened.nextOffset(),
                 opened.ordinal(),
                 opened.storedAtUs(),
-                ids);
+                ids,
+                keys);
         durable.endReserve(reservedEnd);
         List<Hold> waiting = end(key);
         TopicLog log = topics.open(

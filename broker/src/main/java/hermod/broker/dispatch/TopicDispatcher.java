@@ -20,6 +20,7 @@ import hermod.broker.topic.IncomingEvent;
 import hermod.broker.topic.PieceSink;
 import hermod.broker.topic.RunCompressor;
 import hermod.broker.topic.RunSink;
+import hermod.broker.topic.StateKeys;
 import hermod.broker.topic.TopicLog;
 import hermod.protocol.ErrorCode;
 import hermod.protocol.Priority;
@@ -79,9 +80,10 @@ final class TopicDispatcher implements RunSink, PieceSink, DurableDispatcher.Hom
     private long reader;
     private int readNumber;
     private @Nullable TopicLog readLog;
+    private boolean isReadingState;
 
     /** As many as there are subscriptions at most. */
-    private final List<StoredReading> failedReads = new ArrayList<>();
+    private final List<Runnable> failedReads = new ArrayList<>();
 
     TopicDispatcher(
             Shard shard,
@@ -94,6 +96,7 @@ final class TopicDispatcher implements RunSink, PieceSink, DurableDispatcher.Hom
             Outgoing[] outgoing,
             Engine engine,
             int dedupIdsLimitCount,
+            int stateKeysLimitCount,
             Dispatch dispatch) {
         this.shard = shard;
         this.topics = topics;
@@ -104,7 +107,17 @@ final class TopicDispatcher implements RunSink, PieceSink, DurableDispatcher.Hom
         this.metrics = metrics;
         this.outgoing = outgoing;
         this.durables = new DurableDispatcher(
-                shard, engine, dispatch, topics, deduplication, metrics, outgoing, this, this, dedupIdsLimitCount);
+                shard,
+                engine,
+                dispatch,
+                topics,
+                deduplication,
+                metrics,
+                outgoing,
+                this,
+                this,
+                dedupIdsLimitCount,
+                stateKeysLimitCount);
     }
 
     /** What durable topics have besides. */
@@ -315,7 +328,8 @@ final class TopicDispatcher implements RunSink, PieceSink, DurableDispatcher.Hom
                             correlation,
                             fromShard,
                             asSubscriber,
-                            in.getByte(at + 15) != 0,
+                            (in.getByte(at + 15) & RingRecords.BIT_MAY_PUBLISH) != 0,
+                            (in.getByte(at + 15) & RingRecords.BIT_WANTS_STATE) != 0,
                             in.getLongLE(at + 20),
                             in.getLongLE(at + 28),
                             org,
@@ -327,13 +341,13 @@ final class TopicDispatcher implements RunSink, PieceSink, DurableDispatcher.Hom
         if (log == null) {
             refuseHold(party, correlation, fromShard, asSubscriber, channel, ErrorCode.TOO_MANY_TOPICS);
         } else {
-            hold(log, party, correlation, fromShard, asSubscriber);
+            hold(log, party, correlation, fromShard, asSubscriber, false);
         }
     }
 
     @Override
     public void onReady(StoredTopics.Hold hold, TopicLog log) {
-        hold(log, hold.party(), hold.correlation(), hold.fromShard(), hold.asSubscriber());
+        hold(log, hold.party(), hold.correlation(), hold.fromShard(), hold.asSubscriber(), hold.wantsState());
     }
 
     @Override
@@ -343,16 +357,31 @@ final class TopicDispatcher implements RunSink, PieceSink, DurableDispatcher.Hom
 
     private void refuseHold(
             long party, int correlation, int fromShard, boolean asSubscriber, Channel channel, ErrorCode code) {
-        RingRecords.writeHeld(scratch, party, correlation, 0, 0, code.code(), asSubscriber, 0);
+        RingRecords.writeHeld(scratch, party, correlation, 0, 0, code.code(), asSubscriber, 0, RingRecords.NO_STATE);
         outgoing[fromShard].sendSurely(channel.policy().lane(), RingRecords.HELD, scratch);
     }
 
-    private void hold(TopicLog log, long party, int correlation, int fromShard, boolean asSubscriber) {
+    private void hold(
+            TopicLog log, long party, int correlation, int fromShard, boolean asSubscriber, boolean wantsState) {
         // What was published before belongs to those who held the topic before: the answer's offset must fall on a
         // run's border.
         log.handOver(this);
+        DurableTopic durable = log.durable();
+        StateKeys keys = durable == null || !wantsState ? null : durable.keys();
+        int stateCount = keys == null
+                ? RingRecords.NO_STATE
+                : keys.snapshot(
+                        log.visibleEnd(), shard.clock().nowUs(), shard.clock().nowNs());
         RingRecords.writeHeld(
-                scratch, party, correlation, log.handle(), log.visibleEnd(), 0, asSubscriber, log.firstReadable());
+                scratch,
+                party,
+                correlation,
+                log.handle(),
+                log.visibleEnd(),
+                0,
+                asSubscriber,
+                log.firstReadable(),
+                stateCount);
         log.hold(fromShard, asSubscriber);
         // An earlier mark is not for this subscriber.
         log.unmarkLagging(fromShard);
@@ -408,6 +437,11 @@ final class TopicDispatcher implements RunSink, PieceSink, DurableDispatcher.Hom
         // The shard has heard of the mark; what it misses from now on needs another.
         log.unmarkLagging(readerShard);
         DurableTopic durable = log.durable();
+        long stateEnd = in.getLongLE(at + 32);
+        if (durable != null && from < stateEnd) {
+            readState(log, durable, from, stateEnd, bytesMax);
+            return;
+        }
         if (durable != null && from < Math.min(log.firstAvailable(), log.visibleEnd())) {
             durables.read(
                     durable,
@@ -420,6 +454,59 @@ final class TopicDispatcher implements RunSink, PieceSink, DurableDispatcher.Hom
         metrics.add(Counter.WINDOW_READS, 1);
         beginRead(log, durable == null ? log.firstAvailable() : from, false);
         endRead(log, isConflated ? readConflated(log, from, bytesMax) : log.read(from, bytesMax, this));
+    }
+
+    /** Reads of the snapshot that ends before an offset. */
+    private void readState(TopicLog log, DurableTopic durable, long from, long stateEnd, int bytesMax) {
+        StateKeys keys = durable.keys();
+        StateKeys.Part part = keys == null
+                ? new StateKeys.Part(new long[0], true)
+                : keys.part(stateEnd, from, bytesMax, shard.clock().nowUs());
+        long[] offsets = part.offsets();
+        long next = part.isEnd() ? stateEnd : offsets[offsets.length - 1] + 1;
+        durables.readEach(
+                durable,
+                offsets,
+                new StateReading(this, readerShard, reader, log.handle(), readNumber, from, stateEnd, next, bytesMax));
+    }
+
+    /** Asks the store once more for a piece of a snapshot. */
+    void readStateAgain(StateReading question) {
+        TopicLog log = topics.of(question.handle());
+        DurableTopic durable = log == null ? null : log.durable();
+        if (log != null && durable != null) {
+            readerShard = question.readerShard();
+            reader = question.reader();
+            readNumber = question.readNumber();
+            readState(log, durable, question.from(), question.end(), question.bytesMax());
+        }
+    }
+
+    /**
+     * The store has answered a reader of a snapshot.
+     *
+     * @param firstAvailable what lies before it can't be read.
+     * @param frames whole EVENT frames in the first {@code bytes}.
+     * @param next where to read on.
+     */
+    void onStateRead(StateReading question, long firstAvailable, byte[] frames, int bytes, int count, long next) {
+        TopicLog log = topics.of(question.handle());
+        if (log == null) {
+            return;
+        }
+        readerShard = question.readerShard();
+        reader = question.reader();
+        readNumber = question.readNumber();
+        // Behind the answer only what was not read may follow.
+        log.handOver(this);
+        beginRead(log, firstAvailable, true);
+        if (count > 0) {
+            // A device is left out of a change that it has made itself, but not of the state it does not know yet.
+            isReadingState = true;
+            log.readStored(frames, bytes, count, this);
+            isReadingState = false;
+        }
+        endRead(log, next);
     }
 
     private void beginRead(TopicLog log, long firstAvailable, boolean isStore) {
@@ -484,16 +571,16 @@ final class TopicDispatcher implements RunSink, PieceSink, DurableDispatcher.Hom
     }
 
     /** Has a reading asked again with the next tick. */
-    void retryLater(StoredReading question) {
+    void retryLater(Runnable question) {
         failedReads.add(question);
     }
 
     /** Asks the store again for what it could not read before. */
     void onTick() {
         if (!failedReads.isEmpty()) {
-            List<StoredReading> again = List.copyOf(failedReads);
+            List<Runnable> again = List.copyOf(failedReads);
             failedReads.clear();
-            again.forEach(this::readAgain);
+            again.forEach(Runnable::run);
         }
     }
 
@@ -522,7 +609,7 @@ final class TopicDispatcher implements RunSink, PieceSink, DurableDispatcher.Hom
         if (log == null) {
             throw new IllegalStateException("a piece that nobody asked for");
         }
-        writeRun(log, chunk, from, to, count, firstOffset, priority, expiresAtUs, hasExclusions, 0);
+        writeRun(log, chunk, from, to, count, firstOffset, priority, expiresAtUs, hasExclusions && !isReadingState, 0);
         scratch.writeLongLE(reader).writeIntLE(readNumber).writeIntLE(0);
         // Never lost: there is one read at a time for a subscription, of bounded size.
         chunk.memory().retain();

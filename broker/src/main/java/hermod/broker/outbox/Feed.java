@@ -57,6 +57,12 @@ public final class Feed {
 
     long healEnd;
 
+    /** Behind the snapshot that it begins with: up to here it reads that. 0 for none. */
+    long stateEnd;
+
+    /** Whether the end of the snapshot is to be told. */
+    boolean owesStateEnd;
+
     /** Bytes asked for and not answered; 0 when none. */
     int readBytes;
 
@@ -143,6 +149,11 @@ public final class Feed {
     /** The first offset not yet queued, filtered out or announced as missing: where the subscriber stands. */
     public long nextOffset() {
         return nextOffset;
+    }
+
+    /** Up to which offset it reads a snapshot and not the events; 0 where it reads events. */
+    public long stateEnd() {
+        return nextOffset < stateEnd ? stateEnd : 0;
     }
 
     /** All below {@code next} was queued, or was not meant for it. */

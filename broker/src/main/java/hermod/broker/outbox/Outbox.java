@@ -479,6 +479,8 @@ public final class Outbox {
                 // To be said again, with the answer to the next question.
                 feed.healFrom = FlowFrames.first(run.memory, run.from);
                 feed.healEnd = FlowFrames.last(run.memory, run.from) + 1;
+            } else if (type == FrameType.PROGRESS.code()) {
+                feed.owesStateEnd = true;
             }
         }
         drop(run);
@@ -515,6 +517,19 @@ public final class Outbox {
         feed.knownEnd = Math.max(feed.knownEnd, feed.nextOffset);
         feed.nextOffset = offset;
         backlog().add(feed, Priority.ofCode(laneOf(feed.lane())));
+    }
+
+    /**
+     * Has a feed begin with the snapshot of a state topic; a PROGRESS stands at its end.
+     *
+     * @param end above the offsets in it: events follow from there on.
+     */
+    public void beginState(Feed feed, long end) {
+        if (!isClosed) {
+            feed.stateEnd = end;
+            feed.owesStateEnd = true;
+            fallBehind(feed, 1);
+        }
     }
 
     /**
@@ -629,6 +644,12 @@ public final class Outbox {
             announce(feed, frame, next);
             feed.healEnd = 0;
         }
+        if (feed.owesStateEnd && next >= feed.stateEnd) {
+            ByteBuf frame = Unpooled.buffer(FrameHeader.LENGTH + FlowFrames.ONE_NUMBER_BODY_BYTES);
+            FlowFrames.writeOneNumber(frame, FrameType.PROGRESS, feed.handle(), feed.stateEnd - 1);
+            announce(feed, frame, next);
+            feed.owesStateEnd = false;
+        }
         backlog().onAnswer(feed, Priority.ofCode(laneOf(feed.lane())), isTail);
     }
 
@@ -643,6 +664,7 @@ public final class Outbox {
         backlog().remove(feed);
         feed.state = Feed.State.SHED;
         feed.healEnd = 0;
+        feed.owesStateEnd = false;
         shedCount++;
         announceShed(feed);
     }

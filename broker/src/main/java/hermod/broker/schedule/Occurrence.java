@@ -70,12 +70,17 @@ final class Occurrence implements Party {
     /** To be called once, on the shard. */
     void begin() {
         dispatch.add(this);
-        dispatch.hold(this, CORRELATION, org, topicName, false, true);
+        dispatch.hold(this, CORRELATION, org, topicName, false, true, false);
     }
 
     @Override
     public void onHeld(
-            int correlation, @Nullable Topic topic, long nextOffset, long firstAvailable, @Nullable ErrorCode refusal) {
+            int correlation,
+            @Nullable Topic topic,
+            long nextOffset,
+            long firstAvailable,
+            int stateCount,
+            @Nullable ErrorCode refusal) {
         if (topic == null) {
             end(refusal == null ? ErrorCode.UNAVAILABLE : refusal, 0);
             return;

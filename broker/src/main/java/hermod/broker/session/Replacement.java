@@ -37,6 +37,8 @@ import org.jspecify.annotations.Nullable;
 final class Replacement {
     private static final int RETRY_AFTER_MS = 1_000;
 
+    private static final int NO_STATE = -1;
+
     private static final class Want {
         final Wish wish;
 
@@ -44,6 +46,11 @@ final class Replacement {
         EventFilter filter;
 
         int handle;
+
+        /** Of a new subscription to a state topic: where its snapshot ends, and how many keys are in it. */
+        long grantedOffset;
+
+        int stateCount = NO_STATE;
 
         @Nullable
         TopicResult refusal;
@@ -120,7 +127,8 @@ final class Replacement {
     }
 
     /** @return false where the answer is to another question. */
-    boolean onHeld(int correlation, @Nullable Topic topic, long nextOffset, @Nullable ErrorCode refusal) {
+    boolean onHeld(
+            int correlation, @Nullable Topic topic, long nextOffset, int stateCount, @Nullable ErrorCode refusal) {
         Want want = asked.remove(correlation);
         if (want == null) {
             return false;
@@ -133,6 +141,8 @@ final class Replacement {
             session.dispatch().letGo(topic, true);
         } else {
             want.handle = topic.handle();
+            want.grantedOffset = nextOffset;
+            want.stateCount = stateCount;
             session.hold(topic, true, EventFilter.NOTHING, nextOffset);
         }
         onAnswer();
@@ -185,6 +195,9 @@ final class Replacement {
         // A feed that fell behind since its filter was set reads what came before by the one before.
         long switchOffset = Math.max(feed.nextOffset(), filter == null ? 0 : filter.since());
         TopicResult result = session.granted(want.wish.topic(), row, switchOffset);
+        if (want.stateCount >= 0) {
+            result = session.beginWithState(result, feed, want.grantedOffset, want.stateCount);
+        }
         return tellsFilters && want.wish.filter() != null
                 ? result.toBuilder().setFilter(want.wish.filter()).build()
                 : result;

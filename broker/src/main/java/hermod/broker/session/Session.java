@@ -676,7 +676,8 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 who.org(),
                 TopicName.of(name),
                 asSubscriber,
-                who.rights().mayPublish(name));
+                who.rights().mayPublish(name),
+                asSubscriber && has(Feature.STATE));
         return lastCorrelation;
     }
 
@@ -808,9 +809,16 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
 
     @Override
     public void onHeld(
-            int correlation, @Nullable Topic topic, long nextOffset, long firstAvailable, @Nullable ErrorCode refusal) {
+            int correlation,
+            @Nullable Topic topic,
+            long nextOffset,
+            long firstAvailable,
+            int stateCount,
+            @Nullable ErrorCode refusal) {
         Replacement replacing = replacement;
-        if (replacing != null && state != State.CLOSED && replacing.onHeld(correlation, topic, nextOffset, refusal)) {
+        if (replacing != null
+                && state != State.CLOSED
+                && replacing.onHeld(correlation, topic, nextOffset, stateCount, refusal)) {
             return;
         }
         PendingTopic wanted = pending.remove(correlation);
@@ -835,12 +843,51 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             boolean isNew = isNewSubscription(topic);
             HeldTopic row = hold(topic, request.asSubscriber(), wanted.filter, nextOffset);
             Cursor cursor = wanted.cursor;
-            long start = cursor == null || row.feed == null
-                    ? nextOffset
-                    : goOn(request, wanted.index, row.feed, isNew ? cursor : null, topic, nextOffset, firstAvailable);
-            request.put(wanted.index, granted(wanted.name, row, start));
+            Feed feed = row.feed;
+            TopicResult result;
+            if (cursor != null && feed != null) {
+                boolean hasState = isNew && stateCount >= 0;
+                long start = goOn(
+                        request,
+                        wanted.index,
+                        feed,
+                        isNew ? cursor : null,
+                        topic,
+                        nextOffset,
+                        firstAvailable,
+                        hasState);
+                result = granted(wanted.name, row, start);
+                if (hasState && request.isLost(wanted.index)) {
+                    result = withState(result, feed, stateCount);
+                }
+            } else {
+                result = granted(wanted.name, row, nextOffset);
+                if (feed != null && request.asSubscriber() && isNew && stateCount >= 0) {
+                    result = withState(result, feed, stateCount);
+                }
+            }
+            request.put(wanted.index, result);
         }
         answerIfComplete(request);
+    }
+
+    /** Has a new subscription to a state topic begin with the snapshot that ends where its events begin. */
+    private TopicResult withState(TopicResult result, Feed feed, int stateCount) {
+        if (stateCount > 0) {
+            outbox.beginState(feed, result.getNextOffset());
+        }
+        return result.toBuilder().setStateCount(stateCount).build();
+    }
+
+    /**
+     * The same for a topic that is new in a replacement, which may have been granted some time before the switch: it goes on from there.
+     *
+     * @param grantedOffset the end of the snapshot.
+     */
+    TopicResult beginWithState(TopicResult result, Feed feed, long grantedOffset, int stateCount) {
+        outbox.fallBehind(feed, grantedOffset);
+        dispatch.flushes().add(outbox);
+        return withState(result.toBuilder().setNextOffset(grantedOffset).build(), feed, stateCount);
     }
 
     private boolean isNewSubscription(Topic topic) {
@@ -852,6 +899,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
      * Has a subscription go on where a cursor stands, as far as that is kept.
      *
      * @param cursor null for a subscription that was there already, which stays where it is.
+     * @param hasState whether the topic's state comes where the cursor means nothing.
      * @return the offset from which events follow.
      */
     private long goOn(
@@ -861,7 +909,8 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             @Nullable Cursor cursor,
             Topic topic,
             long nextOffset,
-            long firstAvailable) {
+            long firstAvailable,
+            boolean hasState) {
         if (cursor == null) {
             request.outcome(index, ResumeResult.Outcome.OUTCOME_RESUMED, 0, 0);
             return feed.nextOffset();
@@ -873,7 +922,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
             return nextOffset;
         }
         boolean isKept = isKnown && from >= firstAvailable;
-        long start = isKept ? from : firstAvailable;
+        long start = isKept ? from : hasState ? nextOffset : firstAvailable;
         request.outcome(
                 index,
                 isKept ? ResumeResult.Outcome.OUTCOME_REPLAYING : ResumeResult.Outcome.OUTCOME_LOST,

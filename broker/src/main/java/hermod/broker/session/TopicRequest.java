@@ -55,6 +55,12 @@ final class TopicRequest {
                         .build());
     }
 
+    /** Whether a RESUME's cursor means nothing, or what lies behind it is not kept. */
+    boolean isLost(int index) {
+        ResumeResult outcome = outcomes.get(index);
+        return outcome != null && outcome.getOutcome() == ResumeResult.Outcome.OUTCOME_LOST;
+    }
+
     /** The results of a RESUME, each with its outcome if it was granted. */
     List<ResumeResult> resumeResults() {
         List<ResumeResult> all = new ArrayList<>(results.length);

@@ -24,7 +24,11 @@ import java.util.Locale;
 /** What a HELLO must hold and what its WELCOME says. Stateless. */
 final class Welcoming {
     /** What this broker agrees to. */
-    static final long FEATURES = Feature.CREDIT.bit() | Feature.RESUME.bit() | Feature.GAP.bit() | Feature.FILTER.bit();
+    static final long FEATURES = Feature.CREDIT.bit()
+            | Feature.RESUME.bit()
+            | Feature.GAP.bit()
+            | Feature.FILTER.bit()
+            | Feature.STATE.bit();
 
     private Welcoming() {}
 

@@ -25,7 +25,7 @@ public record ChannelPolicy(
                 max = 64,
                 text =
                         "What is kept for replay: `none`, `replay-window`, or an age with options after commas, such as `24h, 10000 events`, `7d, "
-                                + "last-per-key`, `7d, by-type`.")
+                                + "last-per-key`, `7d, by-type`. With last-per-key, which needs durability disk, the last value of each key stays whatever its age, and a new subscriber gets it first.")
         String keeps,
 
         @Setting(text = "Whether events may wait for each other; the first after a quiet time always goes at once.")
@@ -98,6 +98,8 @@ public record ChannelPolicy(
     /** What conflate-by says where there is no conflation; so no attribute of that name can be asked for. */
     private static final String CONFLATE_BY_NONE = "none";
 
+    private static final String LAST_PER_KEY = "last-per-key";
+
     private static final Pattern KEEPS = Pattern.compile(
             "none|replay-window|[1-9][0-9]{0,5}[smhd](, [1-9][0-9]{0,8} events)?(, last-per-key)?(, by-type)?");
 
@@ -112,6 +114,10 @@ public record ChannelPolicy(
         if (conflateBy.getBytes(StandardCharsets.UTF_8).length > ProtocolLimits.ATTRIBUTE_KEY_BYTES) {
             throw new IllegalArgumentException("conflate-by is '" + conflateBy + "'; an attribute's name has at most "
                     + ProtocolLimits.ATTRIBUTE_KEY_BYTES + " bytes");
+        }
+        if (keeps.contains(LAST_PER_KEY) && durability != Durability.DISK) {
+            throw new IllegalArgumentException("keeps is '" + keeps
+                    + "'; last-per-key needs durability disk, so that a version stands for a value that is stored");
         }
         if (!KEEPS.matcher(keeps).matches()) {
             throw new IllegalArgumentException(
@@ -180,6 +186,11 @@ public record ChannelPolicy(
     /** Whether a subscriber that is behind gets only the newest event of each key. */
     public boolean conflates() {
         return !conflateBy.equals(CONFLATE_BY_NONE);
+    }
+
+    /** Whether its topics keep the last value of each key, which a new subscriber gets first. */
+    public boolean isState() {
+        return keeps.contains(LAST_PER_KEY);
     }
 
     /**

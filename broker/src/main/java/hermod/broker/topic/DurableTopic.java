@@ -21,6 +21,7 @@ public final class DurableTopic {
     private final boolean isEarly;
     private final Long2LongHashMap ordinalsByAuthor = new Long2LongHashMap(UNKNOWN);
     private final @Nullable EventIds ids;
+    private final @Nullable StateKeys keys;
     private @Nullable LongHashSet unstored;
     private long ordinal;
     private long storedAtUs;
@@ -41,6 +42,7 @@ public final class DurableTopic {
      * @param firstKept the first offset that can be read; {@code nextOffset} where there is none.
      * @param nextOffset the first one to be given.
      * @param ids of its latest events; null where its channel does not compare them.
+     * @param keys null where its channel does not keep the last value of each.
      */
     public DurableTopic(
             long stream,
@@ -49,8 +51,10 @@ public final class DurableTopic {
             long nextOffset,
             long ordinal,
             long storedAtUs,
-            @Nullable EventIds ids) {
+            @Nullable EventIds ids,
+            @Nullable StateKeys keys) {
         this.ids = ids;
+        this.keys = keys;
         this.stream = stream;
         this.isEarly = isEarly;
         this.firstKept = firstKept;
@@ -73,6 +77,11 @@ public final class DurableTopic {
     /** The ids of its latest events; null where its channel does not compare them. */
     public @Nullable EventIds ids() {
         return ids;
+    }
+
+    /** The keys of a state topic; null for any other. */
+    public @Nullable StateKeys keys() {
+        return keys;
     }
 
     /** The first offset that could be read when the topic was opened, or was last seen to be. */

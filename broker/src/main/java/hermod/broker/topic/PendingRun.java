@@ -21,6 +21,9 @@ public final class PendingRun {
     public static final byte CLAMPED = 1;
     public static final byte DUPLICATE = 2;
 
+    /** A writer expected another version than the one that the run brings. */
+    public static final byte CONFLICT = 3;
+
     private static final int FIRST_GROUPS = 4;
     private static final int FIRST_BYTES = 1024;
 

@@ -38,6 +38,13 @@ public record TopicConfig(
         int dedupIdsPerTopicLimitCount,
 
         @Setting(
+                min = 1,
+                max = 1_000_000,
+                text =
+                        "Keys that one topic of a channel with last-per-key may have; one more is refused with TOO_MANY_KEYS until another is deleted or expires. Each takes some 200 bytes and its name.")
+        int stateKeysPerTopicLimitCount,
+
+        @Setting(
                 unit = "bytes",
                 min = 1_048_576,
                 max = 68_719_476_736L,
@@ -79,6 +86,6 @@ public record TopicConfig(
 
     public static TopicConfig defaults() {
         return new TopicConfig(
-                1_000_000, 300, 65_536, 10_000, 16_384, 64L * 1024 * 1024, 10, 1024 * 1024, 128L * 1024 * 1024);
+                1_000_000, 300, 65_536, 10_000, 16_384, 1_000, 64L * 1024 * 1024, 10, 1024 * 1024, 128L * 1024 * 1024);
     }
 }

@@ -262,8 +262,8 @@ public final class TopicLog {
         out.putLong(entryAt + Entry.TIMESTAMP_AT, event.timestampUs, ByteOrder.LITTLE_ENDIAN);
         out.putLong(entryAt + Entry.TTL_AT, ttlTypeFields, ByteOrder.LITTLE_ENDIAN);
         int next = entryAt + Entry.FIELDS_AT;
-        // Tags rise: the event id (1) stands before the source (2), the excluded device (7) before what is passed
-        // through (128 and above).
+        // Tags rise: the event id (1) stands before the source (2), the excluded device (7) before a key (8)
+        // and what is passed through (128 and above).
         int copied = 0;
         if (fieldsBytes > 0 && in.getByte(fieldsAt) == EventFields.TAG_EVENT_ID) {
             putEventId(out, next, in, fieldsAt);
@@ -272,7 +272,7 @@ public final class TopicLog {
         }
         next = putSource(out, next, event.source);
         if (event.excludesDevice) {
-            int beforeDevice = passedThroughAt(in, fieldsAt, fieldsBytes) - fieldsAt - copied;
+            int beforeDevice = behindDeviceAt(in, fieldsAt, fieldsBytes) - fieldsAt - copied;
             out.putBytes(next, in, fieldsAt + copied, beforeDevice);
             next = putDevice(out, next + beforeDevice, event.device);
             copied += beforeDevice;
@@ -302,10 +302,10 @@ public final class TopicLog {
         return at + EXCLUDED_FIELD_BYTES;
     }
 
-    private static int passedThroughAt(UnsafeBuffer in, int fieldsAt, int fieldsBytes) {
+    private static int behindDeviceAt(UnsafeBuffer in, int fieldsAt, int fieldsBytes) {
         int next = fieldsAt;
         int end = fieldsAt + fieldsBytes;
-        while (next < end && (in.getByte(next) & 0xff) < EventFields.TAG_FIRST_PASSED_THROUGH) {
+        while (next < end && (in.getByte(next) & 0xff) < EventFields.TAG_EXCLUDED_DEVICE) {
             next += EventFields.HEAD_BYTES + (in.getShort(next + 1, ByteOrder.LITTLE_ENDIAN) & 0xffff);
         }
         return next;

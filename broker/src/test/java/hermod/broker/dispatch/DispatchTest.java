@@ -172,7 +172,12 @@ class DispatchTest {
 
         @Override
         public void onHeld(
-                int correlation, @Nullable Topic held, long next, long firstAvailable, @Nullable ErrorCode why) {
+                int correlation,
+                @Nullable Topic held,
+                long next,
+                long firstAvailable,
+                int stateCount,
+                @Nullable ErrorCode why) {
             topic = held;
             nextOffset = next;
             refusal = why;
@@ -321,7 +326,7 @@ class DispatchTest {
     }
 
     private void hold(Client client, boolean asSubscriber) {
-        client.on.hold(client, 1, "acme", name, asSubscriber, true);
+        client.on.hold(client, 1, "acme", name, asSubscriber, true, false);
     }
 
     private Client holding(int shard, long key, boolean asSubscriber) {

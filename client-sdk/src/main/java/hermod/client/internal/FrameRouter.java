@@ -175,7 +175,8 @@ final class FrameRouter {
             // On its way while we were leaving the topic.
             return;
         }
-        if (!topic.onEvent(EventFrame.offset(in, at))) {
+        boolean isNew = topic.onEvent(EventFrame.offset(in, at));
+        if (!isNew && !topic.isStateLoading()) {
             topic.meter.onSuppressed();
             return;
         }
@@ -185,10 +186,15 @@ final class FrameRouter {
             return;
         }
         checkFields(in, EventFrame.entryAt(in, at));
-        deliver(
-                connection,
-                topic,
-                ReceivedEvent.of(topic.name, topic.epoch, connection.number(), creditBytes, receivedAtUs, in, at));
+        ReceivedEvent event =
+                ReceivedEvent.of(topic.name, topic.epoch, connection.number(), creditBytes, receivedAtUs, in, at);
+        StateTable state = topic.state;
+        if (state != null) {
+            Topics.tellGone(topic, state.onEvent(event));
+        }
+        if (isNew) {
+            deliver(connection, topic, event);
+        }
     }
 
     private void deliver(Connection connection, Topic topic, Letter letter) {
@@ -215,6 +221,9 @@ final class FrameRouter {
         long first = FlowFrames.first(in, at);
         if (isProgress) {
             topic.onProgress(first);
+            if (topic.state != null) {
+                Topics.tellGone(topic, topic.state.onProgress(first));
+            }
             return;
         }
         long last = FlowFrames.last(in, at);
@@ -224,6 +233,9 @@ final class FrameRouter {
         if (isGap) {
             boolean isFillComing = FlowFrames.isFillComing(in, at);
             topic.onGap(first, last, isFillComing);
+            if (topic.state != null && !isFillComing && !topic.isStateLoading()) {
+                topic.state.onLost();
+            }
             GapReason reason = GapReason.ofCode(FlowFrames.gapReason(in, at));
             Gap gap = new Gap(topic.name, topic.epoch, first, last, reason, isFillComing);
             topic.meter.onGap(gap.missedAtMost());

@@ -28,12 +28,21 @@ public record OutgoingEntry(
     /** Bytes of the event id as a field. */
     public static final int EVENT_ID_FIELD_BYTES = EventFields.HEAD_BYTES + EventFields.EVENT_ID_BYTES;
 
+    /** In place of an expected version. */
+    public static final long ANY_VERSION = -1;
+
     private static final byte[] NOTHING = {};
 
     /** Encodes the fields that a publisher may set, without the event id; what is null or empty is left out. */
     public static byte[] fieldsOf(
-            @Nullable String target, @Nullable String typeName, Map<String, String> attributes, byte[] metadata) {
-        if (target == null && typeName == null && attributes.isEmpty() && metadata.length == 0) {
+            @Nullable String target,
+            @Nullable String typeName,
+            Map<String, String> attributes,
+            byte[] metadata,
+            @Nullable String key,
+            long expectedVersion,
+            boolean isDeletion) {
+        if (target == null && typeName == null && attributes.isEmpty() && metadata.length == 0 && key == null) {
             return NOTHING;
         }
         ByteBuf out = Unpooled.buffer();
@@ -48,6 +57,17 @@ public record OutgoingEntry(
         }
         if (metadata.length > 0) {
             EventFields.write(out, EventFields.TAG_METADATA, metadata);
+        }
+        if (key != null) {
+            EventFields.write(out, EventFields.TAG_KEY, key.getBytes(StandardCharsets.UTF_8));
+            if (expectedVersion != ANY_VERSION) {
+                byte[] version = new byte[Long.BYTES];
+                Unpooled.wrappedBuffer(version).setLongLE(0, expectedVersion);
+                EventFields.write(out, EventFields.TAG_EXPECTED_VERSION, version);
+            }
+            if (isDeletion) {
+                EventFields.write(out, EventFields.TAG_DELETED, NOTHING);
+            }
         }
         byte[] fields = new byte[out.readableBytes()];
         out.readBytes(fields);

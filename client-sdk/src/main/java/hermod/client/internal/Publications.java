@@ -1,5 +1,6 @@
 package hermod.client.internal;
 
+import hermod.client.ConflictException;
 import hermod.client.HermodException;
 import hermod.client.PublishReceipt;
 import hermod.protocol.CloseCode;
@@ -372,14 +373,11 @@ final class Publications {
             succeed(found, outcomes.exceptionOffset(index), true);
         } else {
             int code = outcomes.exceptionCode(index);
-            onRefused(
-                    found,
-                    new HermodException(
-                            code,
-                            "the broker refused an event of " + found.topicName,
-                            outcomes.exceptionRetryAfterMs(index),
-                            null),
-                    nowNs);
+            String sentence = "the broker refused an event of " + found.topicName;
+            HermodException why = code == ErrorCode.CONFLICT.code()
+                    ? new ConflictException(sentence, outcomes.exceptionOffset(index))
+                    : new HermodException(code, sentence, outcomes.exceptionRetryAfterMs(index), null);
+            onRefused(found, why, nowNs);
         }
     }
 

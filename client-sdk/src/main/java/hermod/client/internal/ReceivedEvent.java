@@ -152,6 +152,16 @@ final class ReceivedEvent implements Event, Letter {
     }
 
     @Override
+    public @Nullable String key() {
+        return fieldText(EventFields.TAG_KEY);
+    }
+
+    @Override
+    public boolean isDeletion() {
+        return EventFields.find(Unpooled.wrappedBuffer(bytes), 0, fieldsBytes, EventFields.TAG_DELETED) >= 0;
+    }
+
+    @Override
     public Map<String, String> attributes() {
         return Collections.unmodifiableMap(EventFields.attributes(Unpooled.wrappedBuffer(bytes), 0, fieldsBytes));
     }

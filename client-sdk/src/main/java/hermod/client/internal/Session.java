@@ -9,13 +9,16 @@ import hermod.client.ConnectionStateListener;
 import hermod.client.EventListener;
 import hermod.client.HermodException;
 import hermod.client.HistoryPage;
+import hermod.client.OutgoingEvent;
 import hermod.client.PublishReceipt;
 import hermod.client.Replacement;
 import hermod.client.Schedule;
 import hermod.client.ServiceListener;
 import hermod.client.ServiceStatus;
+import hermod.client.State;
 import hermod.client.Subscription;
 import hermod.protocol.CloseCode;
+import hermod.protocol.ErrorCode;
 import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolVersion;
@@ -38,6 +41,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -189,6 +193,34 @@ public final class Session {
             settleSoon();
         });
         return result;
+    }
+
+    public CompletableFuture<State> stateOf(
+            String topic, Function<OutgoingEvent, CompletableFuture<PublishReceipt>> publish) {
+        TopicState state = new TopicState(topic, publish);
+        CompletableFuture<State> result = new CompletableFuture<>();
+        CompletableFuture<Subscription> unused = subscribe(topic, state).whenComplete((subscription, refusal) -> {
+            if (subscription == null) {
+                result.completeExceptionally(refusal);
+            } else {
+                executeFor(result, () -> beginState(topics.of(topic), state, subscription, result));
+            }
+        });
+        return result;
+    }
+
+    private void beginState(Topic topic, TopicState state, Subscription subscription, CompletableFuture<State> result) {
+        StateTable table = topic.state;
+        if (table == null) {
+            subscription.close();
+            completions.fail(
+                    result,
+                    new HermodException(ErrorCode.UNSUPPORTED, "the topic keeps no state: topic=" + topic.name));
+        } else {
+            state.begin(table, subscription);
+            table.whenWhole(() -> completions.complete(result, state));
+        }
+        settleSoon();
     }
 
     public CompletableFuture<Replacement> replace(Map<String, ReplaceOrder.Wish> wishes, boolean keepsOthers) {

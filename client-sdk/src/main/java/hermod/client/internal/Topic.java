@@ -71,6 +71,10 @@ final class Topic {
     /** Up to here nothing is awaited any more, so here a later connection goes on. At least the one above. */
     private long cursorOffset;
 
+    /** Of a state topic; null for any other, and until it is subscribed to. */
+    @Nullable
+    StateTable state;
+
     /** Gives up resuming on this connection: the broker does not take it. */
     boolean isResumeRefused;
 
@@ -123,6 +127,22 @@ final class Topic {
         isAsking = false;
         isAskingLater = false;
         isResumeRefused = false;
+        if (state != null) {
+            state.onLost();
+        }
+    }
+
+    /** Whether the state has not come whole: then it is asked for anew, and what was seen of it is no place to go on from. */
+    boolean isStateLoading() {
+        return state != null && state.isLoading();
+    }
+
+    /** The subscription begins with the topic's state. @return keys that are gone, where that is known at once. */
+    List<String> beginState(long nextOffset, int count) {
+        if (state == null) {
+            state = new StateTable();
+        }
+        return state.begin(nextOffset, count);
     }
 
     /** Where a later connection goes on; to be asked for a topic that is followed only. */
@@ -139,10 +159,11 @@ final class Topic {
      * The subscription begins, or begins again, with the event {@code nextOffset} or a later one.
      *
      * @param reason why what lies between is missing, in the same epoch.
+     * @param hasState whether events below {@code nextOffset} come first.
      * @return what was missed since it was followed last; null for nothing.
      */
     @Nullable
-    Gap onSubscribed(int newEpoch, long nextOffset, GapReason reason) {
+    Gap onSubscribed(int newEpoch, long nextOffset, GapReason reason, boolean hasState) {
         isSubscribed = true;
         Gap gap = null;
         if (isFollowed && newEpoch != seenEpoch) {
@@ -152,8 +173,8 @@ final class Topic {
             gap = new Gap(name, seenEpoch, cursorOffset + 1, nextOffset - 1, reason, false);
         }
         if (!isFollowed || newEpoch != seenEpoch) {
-            seenOffset = nextOffset - 1;
-            cursorOffset = seenOffset;
+            seenOffset = hasState ? 0 : nextOffset - 1;
+            cursorOffset = nextOffset - 1;
         } else {
             onProgress(nextOffset - 1);
         }
@@ -170,11 +191,17 @@ final class Topic {
     /** The subscription goes on where it was left: what follows is above the cursor. */
     void onResumed() {
         isSubscribed = true;
+        if (state != null) {
+            state.onResumed();
+        }
     }
 
     /** Nobody listens any more; what comes until somebody does is not missed. */
     void onAbandoned() {
         isFollowed = false;
+        if (!isSubscribed) {
+            state = null;
+        }
     }
 
     /** @return whether the event is a new one, and not one that was seen already. */

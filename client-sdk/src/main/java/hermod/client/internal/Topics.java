@@ -303,7 +303,7 @@ final class Topics {
     }
 
     private boolean mayResume(Topic topic) {
-        return topic.isFollowed() && !resumeToken.isEmpty() && !topic.isResumeRefused;
+        return topic.isFollowed() && !resumeToken.isEmpty() && !topic.isResumeRefused && !topic.isStateLoading();
     }
 
     void onConnected(Connection newConnection, List<Topic> inHello, Welcome welcome, long nowNs)
@@ -704,12 +704,19 @@ final class Topics {
         boolean isResumed =
                 outcome == ResumeResult.Outcome.OUTCOME_RESUMED || outcome == ResumeResult.Outcome.OUTCOME_REPLAYING;
         long firstOffset = isLost && resume.getFromOffset() > 0 ? resume.getFromOffset() : result.getNextOffset();
+        List<String> gone = List.of();
+        if (result.hasStateCount()) {
+            gone = topic.beginState(result.getNextOffset(), result.getStateCount());
+        }
         Gap gap = null;
         if (isResumed && topic.isOfEpoch(result.getEpoch())) {
             topic.onResumed();
         } else {
             gap = topic.onSubscribed(
-                    result.getEpoch(), firstOffset, isLost ? GapReason.EXPIRED : GapReason.DISCONNECTED);
+                    result.getEpoch(),
+                    firstOffset,
+                    isLost ? GapReason.EXPIRED : GapReason.DISCONNECTED,
+                    result.hasStateCount());
         }
         if (gap != null) {
             Gap told = gap;
@@ -717,6 +724,7 @@ final class Topics {
             topic.mailbox.tell(listener -> listener.onGap(told));
             topic.mailbox.tell(listener -> listener.onFreshStart(topic.name, result.getEpoch(), firstOffset));
         }
+        tellGone(topic, gone);
         if (!topic.isSubscriptionWanted()) {
             topic.onAbandoned();
         }
@@ -725,6 +733,17 @@ final class Topics {
             completions.complete(waiter.future(), newSubscription.apply(topic, waiter.hold()));
         }
         topic.waiters.clear();
+    }
+
+    /** Keys of a state topic that went while the client was away. */
+    static void tellGone(Topic topic, List<String> keys) {
+        if (!keys.isEmpty()) {
+            topic.mailbox.tell(listener -> {
+                if (listener instanceof TopicState state) {
+                    state.onGone(keys);
+                }
+            });
+        }
     }
 
     private void onRefused(Topic topic, boolean isSubscribe, HermodException why, long nowNs) {

@@ -43,7 +43,8 @@ class PublishEncoderTest {
         Map<String, String> attributes = new LinkedHashMap<>();
         attributes.put("b", "2");
         attributes.put("ä", "");
-        byte[] fields = OutgoingEntry.fieldsOf("bob", "dice.rolled", attributes, new byte[] {1, 2, 3});
+        byte[] fields = OutgoingEntry.fieldsOf(
+                "bob", "dice.rolled", attributes, new byte[] {1, 2, 3}, null, OutgoingEntry.ANY_VERSION, false);
         ByteBuf out = Unpooled.buffer();
 
         PublishEncoder.write(out, List.of(publication(77, "hello", ID, fields)), 9, 4, 500);
@@ -99,12 +100,14 @@ class PublishEncoderTest {
 
     @Test
     void anEventWithoutFieldsHasNone() {
-        assertThat(OutgoingEntry.fieldsOf(null, null, Map.of(), new byte[0])).isEmpty();
+        assertThat(OutgoingEntry.fieldsOf(null, null, Map.of(), new byte[0], null, OutgoingEntry.ANY_VERSION, false))
+                .isEmpty();
     }
 
     @Test
     void aReceivedEventGivesBackWhatWasPublished() {
-        byte[] fields = OutgoingEntry.fieldsOf("bob", "dice.rolled", Map.of("k", "v"), new byte[] {4});
+        byte[] fields = OutgoingEntry.fieldsOf(
+                "bob", "dice.rolled", Map.of("k", "v"), new byte[] {4}, null, OutgoingEntry.ANY_VERSION, false);
         ByteBuf out = Unpooled.buffer();
         int fieldsBytes = OutgoingEntry.EVENT_ID_FIELD_BYTES + fields.length;
         FrameHeader.write(out, FrameType.EVENT, Priority.URGENT.code(), 3, 0, 8 + 16 + fieldsBytes + 2);

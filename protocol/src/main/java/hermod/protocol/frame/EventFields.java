@@ -23,6 +23,15 @@ public final class EventFields {
     public static final int TAG_METADATA = 6;
     public static final int TAG_EXCLUDED_DEVICE = 7;
 
+    /** Which value of a state topic the event sets or deletes. */
+    public static final int TAG_KEY = 8;
+
+    /** The key's version as the writer knows it. */
+    public static final int TAG_EXPECTED_VERSION = 9;
+
+    /** The key is deleted. */
+    public static final int TAG_DELETED = 10;
+
     /** Tags from here on pass through untouched. */
     public static final int TAG_FIRST_PASSED_THROUGH = 128;
 
@@ -135,14 +144,20 @@ public final class EventFields {
     private static @Nullable String brokerFieldFaultOf(ByteBuf in, int at, int bytes, int type) {
         int next = at;
         int end = at + bytes;
+        boolean hasKey = false;
         while (next < end) {
             int tag = in.getUnsignedByte(next);
             if (tag == TAG_SOURCE || tag == TAG_EXCLUDED_DEVICE) {
                 return "the fields source and excludedDevice are the broker's";
             }
-            if (tag > TAG_EXCLUDED_DEVICE && tag < TAG_FIRST_PASSED_THROUGH) {
-                return "unknown field: tags from " + (TAG_EXCLUDED_DEVICE + 1) + " to " + (TAG_FIRST_PASSED_THROUGH - 1)
+            if (tag > TAG_DELETED && tag < TAG_FIRST_PASSED_THROUGH) {
+                return "unknown field: tags from " + (TAG_DELETED + 1) + " to " + (TAG_FIRST_PASSED_THROUGH - 1)
                         + " are the broker's";
+            }
+            if (tag == TAG_KEY) {
+                hasKey = true;
+            } else if ((tag == TAG_EXPECTED_VERSION || tag == TAG_DELETED) && !hasKey) {
+                return "expectedVersion and deleted need a key";
             }
             if (tag == TAG_TYPE_NAME && type != EventType.CUSTOM) {
                 return "a known type has no typeName";
@@ -163,6 +178,12 @@ public final class EventFields {
                         ? null
                         : "metadata too long: bytes=" + bytes + ", limit=" + ProtocolLimits.METADATA_BYTES;
             case TAG_EXCLUDED_DEVICE -> bytes == Long.BYTES ? null : "excludedDevice is 8 bytes: bytes=" + bytes;
+            case TAG_KEY -> textFaultOf(in, at, bytes, ProtocolLimits.KEY_BYTES, "key");
+            case TAG_EXPECTED_VERSION ->
+                bytes == Long.BYTES && in.getLongLE(at) >= 0
+                        ? null
+                        : "expectedVersion is 8 bytes and at most 2^63 - 1: bytes=" + bytes;
+            case TAG_DELETED -> bytes == 0 ? null : "deleted has no bytes: bytes=" + bytes;
             // Tags up to 127 that we don't know are a later broker's; publishers may not use them.
             default -> null;
         };

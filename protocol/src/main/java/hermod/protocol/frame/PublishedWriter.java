@@ -70,6 +70,11 @@ public final class PublishedWriter {
         exception(requestId, handle, code.code(), PublishedFrame.KIND_REFUSED, 0, retryAfterMs, 0);
     }
 
+    /** The key of a state topic has this version and not the one expected; 0 where the key does not exist. */
+    public void conflict(int requestId, int handle, long currentVersion) {
+        exception(requestId, handle, ErrorCode.CONFLICT.code(), PublishedFrame.KIND_REFUSED, 0, 0, currentVersion);
+    }
+
     /** In addition to {@link #accepted}: the event travels with a lower priority than it asked for. */
     public void clamped(int requestId, int handle, Priority priority, long offset) {
         exception(requestId, handle, 0, PublishedFrame.KIND_CLAMPED, priority.code(), 0, offset);

@@ -248,7 +248,9 @@ final class FrameJson {
                     ObjectNode attributes = json.putObject(tag.getKey());
                     EventFields.attributes(in, at, bytes).forEach(attributes::put);
                 }
-                case EventFields.TAG_EXCLUDED_DEVICE -> json.put(tag.getKey(), u64(in.getLongLE(valueAt)));
+                case EventFields.TAG_EXCLUDED_DEVICE, EventFields.TAG_EXPECTED_VERSION ->
+                    json.put(tag.getKey(), u64(in.getLongLE(valueAt)));
+                case EventFields.TAG_DELETED -> json.put(tag.getKey(), true);
                 default -> json.put(tag.getKey(), EventFields.text(in, at, bytes, tag.getValue()));
             }
         }
@@ -323,6 +325,9 @@ final class FrameJson {
         TAGS.put("attributes", EventFields.TAG_ATTRIBUTES);
         TAGS.put("metadata", EventFields.TAG_METADATA);
         TAGS.put("excludedDevice", EventFields.TAG_EXCLUDED_DEVICE);
+        TAGS.put("key", EventFields.TAG_KEY);
+        TAGS.put("expectedVersion", EventFields.TAG_EXPECTED_VERSION);
+        TAGS.put("deleted", EventFields.TAG_DELETED);
     }
 
     /** Encodes the fields of a valid vector; a control message is taken from {@code control}. */
@@ -445,7 +450,8 @@ final class FrameJson {
                                     pair.getKey(), pair.getValue().asString()));
                     EventFields.writeAttributes(out, attributes);
                 }
-                case EventFields.TAG_EXCLUDED_DEVICE -> {
+                case EventFields.TAG_DELETED -> EventFields.write(out, tag, new byte[0]);
+                case EventFields.TAG_EXCLUDED_DEVICE, EventFields.TAG_EXPECTED_VERSION -> {
                     byte[] device = new byte[8];
                     Unpooled.wrappedBuffer(device).setLongLE(0, Long.parseUnsignedLong(value.asString()));
                     EventFields.write(out, tag, device);

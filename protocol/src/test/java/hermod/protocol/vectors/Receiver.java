@@ -33,6 +33,9 @@ import tools.jackson.databind.JsonNode;
  * <p>It decodes everything of the frames it takes, so that a test sees each read.
  */
 final class Receiver {
+    /** The handle that is held, as the README says: of a topic without a state. */
+    private static final int PLAIN_TOPIC = 7;
+
     static final int FRAME_LIMIT_BYTES = ProtocolLimits.PAYLOAD_BYTES_DEFAULT + ProtocolLimits.FRAME_OVERHEAD_BYTES;
 
     /** One event or one frame that is refused while the connection goes on. */
@@ -165,7 +168,11 @@ final class Receiver {
             }
             String fault = EventFields.publishedFaultOf(
                     in, next + Entry.FIELDS_AT, Entry.fieldsBytes(in, next), Entry.type(in, next));
-            if (fault != null) {
+            boolean isKeyRefused = fault == null
+                    && FrameHeader.handle(in, at) == PLAIN_TOPIC
+                    && EventFields.find(in, next + Entry.FIELDS_AT, Entry.fieldsBytes(in, next), EventFields.TAG_KEY)
+                            >= 0;
+            if (fault != null || isKeyRefused) {
                 refusals.add(
                         new Refusal(Integer.toUnsignedLong(FrameHeader.requestId(in, at) + i), ErrorCode.BAD_EVENT));
             }

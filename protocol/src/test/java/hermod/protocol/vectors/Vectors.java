@@ -26,7 +26,8 @@ public final class Vectors {
             "filters",
             "batch",
             "history",
-            "schedules");
+            "schedules",
+            "state");
     private static final JsonMapper JSON = new JsonMapper();
 
     private Vectors() {}
