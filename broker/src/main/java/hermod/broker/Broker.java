@@ -13,8 +13,12 @@ import hermod.broker.admission.JwtAuthenticator;
 import hermod.broker.admission.RateLimits;
 import hermod.broker.admission.ServiceState;
 import hermod.broker.admission.ServiceSwitch;
+import hermod.broker.audit.Actor;
+import hermod.broker.audit.AuditLog;
+import hermod.broker.audit.OperatorAudit;
 import hermod.broker.config.ConfigException;
 import hermod.broker.dispatch.Dispatch;
+import hermod.broker.engine.Engine;
 import hermod.broker.filter.FilterText;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelInfo;
@@ -91,6 +95,10 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     private InetSocketAddress tcp = new InetSocketAddress(0);
     private InetSocketAddress webSocket = new InetSocketAddress(0);
     private @Nullable AdminApi admin;
+
+    /** Null while no engine is given. */
+    private @Nullable OperatorAudit audit;
+
     private volatile boolean isReady;
 
     /** Where the broker listens, as HOST:PORT with the ports that were really bound. */
@@ -131,11 +139,21 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
      * @throws IOException with one sentence if an address can't be listened on.
      */
     public static Broker start(BrokerConfig config) throws ConfigException, IOException {
+        return start(config, null);
+    }
+
+    /**
+     * The same with an engine that keeps the audit log.
+     *
+     * @param engine the caller's: to be closed after the broker; null for none.
+     */
+    static Broker start(BrokerConfig config, @Nullable Engine engine) throws ConfigException, IOException {
         SocketIo io = SocketIo.of(config.transport().io());
         config.createDataDir();
         Authenticator tokens = JwtAuthenticator.start(config.admission(), config.dataDir(), Clock.systemUTC());
         Broker broker = new Broker(config, io, config.dev() ? new DevAuthenticator(tokens) : tokens);
         try {
+            broker.openAudit(engine);
             broker.serve();
         } catch (IOException | RuntimeException failed) {
             broker.close();
@@ -169,10 +187,31 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         tcp = transport.listen(config.transport().port(), false);
     }
 
+    /** Before anybody is served: so the start is recorded before what follows it. */
+    private void openAudit(@Nullable Engine engine) throws IOException {
+        if (engine == null) {
+            return;
+        }
+        OperatorAudit opened = OperatorAudit.open(engine, config.audit(), metrics.audit());
+        audit = opened;
+        opened.record(
+                Actor.BROKER,
+                "broker",
+                "start",
+                "broker",
+                "starting",
+                "version",
+                BuildVersion.text(),
+                "configSha256",
+                config.sha256(),
+                "dev",
+                Boolean.toString(config.dev()));
+    }
+
     private void serve() throws IOException {
         serveTcp();
         webSocket = transport.listen(config.transport().wsPort(), true);
-        admin = AdminApi.start(config.admin(), this, this);
+        admin = AdminApi.start(config.admin(), this, this, audit == null ? AuditLog.NONE : audit);
         isReady = true;
     }
 
@@ -540,5 +579,10 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         }
         transport.close();
         authenticator.close();
+        OperatorAudit opened = audit;
+        if (opened != null) {
+            opened.record(Actor.BROKER, "broker", "stop", "broker", "stopped", "version", BuildVersion.text());
+            opened.close();
+        }
     }
 }

@@ -5,6 +5,7 @@ import hermod.broker.admin.CliException;
 import hermod.broker.admin.ExitCode;
 import hermod.broker.config.ConfigException;
 import hermod.broker.config.ConfigReader;
+import hermod.broker.engine.Engine;
 import hermod.broker.topic.ChannelPolicies;
 import hermod.broker.transport.SocketIo;
 import io.netty.util.LeakPresenceDetector;
@@ -38,10 +39,15 @@ public final class BrokerMain {
 
     /** @return the exit code. */
     static int run(String... args) {
-        return AdminCli.commandLine()
+        return AdminCli.commandLine(BrokerMain::openStore)
                 .addSubcommand("serve", new Serve())
                 .addSubcommand("rehearse", new Rehearsal())
                 .execute(args);
+    }
+
+    /** Opens the store of a broker that is not running. */
+    static Engine openStore(Path dataDir) throws IOException {
+        throw new IOException("this version keeps nothing in " + dataDir);
     }
 
     @Command(
@@ -206,7 +212,8 @@ public final class BrokerMain {
                     config.outbox(),
                     config.topic(),
                     config.metrics(),
-                    config.admin())) {
+                    config.admin(),
+                    config.audit())) {
                 Log.OUT.info("{}", section);
             }
             Map<String, ?> builtIn = ChannelPolicies.defaults().byName();

@@ -102,7 +102,8 @@ final class WarmUp {
                 ChannelPolicies.defaults().withRate(RATE_MAX, RATE_MAX / 10),
                 served.batching(),
                 defaults.metrics(),
-                defaults.admin());
+                defaults.admin(),
+                defaults.audit());
     }
 
     /**

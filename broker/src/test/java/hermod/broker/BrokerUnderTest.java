@@ -4,6 +4,7 @@ import hermod.broker.admin.AdminConfig;
 import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.ServiceConfig;
 import hermod.broker.admission.TokenMint;
+import hermod.broker.engine.Engine;
 import hermod.broker.filter.FilterConfig;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
@@ -24,6 +25,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** A real broker on free ports, in this process, with tokens for its clients. */
 public final class BrokerUnderTest implements AutoCloseable {
@@ -64,6 +66,13 @@ public final class BrokerUnderTest implements AutoCloseable {
         private BatchingConfig batching = BatchingConfig.defaults();
         private int spinUs;
         private boolean isDev;
+        private @Nullable Engine engine;
+
+        /** @param wanted keeps the audit log; closed by the test, after the broker. */
+        public Setup engine(Engine wanted) {
+            engine = wanted;
+            return this;
+        }
 
         public Setup io(TransportConfig.Io wanted) {
             io = wanted;
@@ -150,7 +159,7 @@ public final class BrokerUnderTest implements AutoCloseable {
             Path dataDir = Files.createTempDirectory("hermod-test");
             TransportConfig transport = TransportConfig.defaults();
             BrokerConfig defaults = BrokerConfig.defaults();
-            Broker broker = Broker.start(new BrokerConfig(
+            BrokerConfig config = new BrokerConfig(
                     dataDir,
                     isDev,
                     0,
@@ -185,7 +194,9 @@ public final class BrokerUnderTest implements AutoCloseable {
                     channels,
                     batching,
                     defaults.metrics(),
-                    new AdminConfig(defaults.admin().host(), 0)));
+                    new AdminConfig(defaults.admin().host(), 0),
+                    defaults.audit());
+            Broker broker = Broker.start(config, engine);
             return new BrokerUnderTest(
                     broker, dataDir, new TokenMint(SecretFile.readOrCreate(dataDir), Clock.systemUTC()));
         }

@@ -71,6 +71,12 @@ public final class ChainCheck {
         return this;
     }
 
+    /** The check of a chain that is not there at all. */
+    public ChainCheck nothingThere() {
+        end();
+        return this;
+    }
+
     /** @return whether all of it could be read as records. */
     private boolean accept(ByteBuf in) {
         int at = 0;

@@ -18,13 +18,14 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An engine whose stored bytes a test can change, and whose appends fail on demand. It completes appends when the test says so, on the test's thread, or at once while {@link #completesAtOnce}; and reads on the asker's.
  *
  * <p>Appends of all appenders are completed in the order they came in.
  */
-final class AlterableEngine implements Engine, EventLog {
+public final class AlterableEngine implements Engine, EventLog {
     /** Something appended whose end is not told yet. */
     private record Append(AppenderOf to, long ticket, long stream, List<byte[]> entries) {}
 
@@ -32,15 +33,18 @@ final class AlterableEngine implements Engine, EventLog {
     private final Map<String, Opened> opened = new HashMap<>();
     private final Map<Long, TreeMap<Long, byte[]>> streams = new HashMap<>();
     private final ArrayDeque<Append> underWay = new ArrayDeque<>();
-    boolean completesAtOnce;
+    public volatile boolean completesAtOnce;
+
+    /** What every append fails with as soon as it is flushed; null for none. */
+    public volatile @Nullable EngineFault failsAtOnce;
 
     /** Bytes that may be under way. */
-    int roomBytes = Integer.MAX_VALUE;
+    volatile int roomBytes = Integer.MAX_VALUE;
 
     /** Told for every read from here on, unless null. */
-    EngineFault readFault;
+    volatile @Nullable EngineFault readFault;
 
-    synchronized TreeMap<Long, byte[]> entries(String stream) {
+    public synchronized TreeMap<Long, byte[]> entries(String stream) {
         return streams.get(opened.get(stream).stream());
     }
 
@@ -132,7 +136,10 @@ final class AlterableEngine implements Engine, EventLog {
 
         @Override
         public void flush() {
-            if (completesAtOnce) {
+            EngineFault fault = failsAtOnce;
+            if (fault != null) {
+                failAll(fault);
+            } else if (completesAtOnce) {
                 storeAll();
             }
         }

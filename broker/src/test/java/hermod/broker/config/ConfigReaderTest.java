@@ -271,7 +271,8 @@ class ConfigReaderTest {
                 defaults.channels(),
                 defaults.batching(),
                 defaults.metrics(),
-                defaults.admin());
+                defaults.admin(),
+                defaults.audit());
         ConfigException refused = catchThrowableOfType(
                 ConfigException.class,
                 () -> new ConfigReader<>(dev)
