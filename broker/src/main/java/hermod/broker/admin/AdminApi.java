@@ -43,7 +43,7 @@ import org.slf4j.LoggerFactory;
  *  /api/v1/service                JSON: what is switched off
  *  /api/v1/drain                  JSON: how far a stop has come
  *  /api/v1/audit?stream=&limit=   JSON: the newest audit records, and which chains there are
- *  /api/v1/audit/entries?stream=&from=&backwards=  a page of a chain as it is stored, for checking it elsewhere
+ *  /api/v1/audit/entries?stream=&from=&count=&backwards=  a page of a chain as it is stored, for checking it elsewhere
  *
  *  POST /api/v1/service?kill=&reason=&confirm-safety=, ?lift=, ?rollout-percent=
  *  POST /api/v1/drain?delay-ms=&endpoint=A,B
@@ -345,7 +345,7 @@ public final class AdminApi implements AutoCloseable {
 
     private static byte[] auditRecords(
             AuditSource source, List<AuditStream> streams, List<AuditStream> asked, int limit) throws IOException {
-        NewestFirst all = new NewestFirst(source, asked);
+        NewestFirst all = new NewestFirst(source, limit > 0 ? asked : List.of());
         List<AuditRecord> records = new ArrayList<>();
         while (records.size() < Math.min(limit, AUDIT_RECORDS_MAX)) {
             AuditRecord next = all.next();
@@ -362,7 +362,8 @@ public final class AdminApi implements AutoCloseable {
         AuditSource.Page page = source.read(
                 stream,
                 Long.parseLong(parameters.getOrDefault("from", "1")),
-                "true".equals(parameters.get("backwards")));
+                "true".equals(parameters.get("backwards")),
+                Integer.parseInt(parameters.getOrDefault("count", Integer.toString(AUDIT_RECORDS_MAX))));
         byte[] body = new byte[1 + page.entries().length];
         body[0] = (byte) ((page.isEnd() ? PAGE_IS_END : 0) | (page.isDamaged() ? PAGE_IS_DAMAGED : 0));
         System.arraycopy(page.entries(), 0, body, 1, page.entries().length);

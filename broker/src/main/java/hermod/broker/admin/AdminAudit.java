@@ -23,9 +23,9 @@ final class AdminAudit implements AuditSource {
     }
 
     @Override
-    public Page read(AuditStream stream, long from, boolean isBackwards) {
+    public Page read(AuditStream stream, long from, boolean isBackwards, int countMax) {
         byte[] body = client.get(AdminApi.AUDIT_ENTRIES + "?stream="
-                + URLEncoder.encode(stream.name(), StandardCharsets.UTF_8) + "&from=" + from
+                + URLEncoder.encode(stream.name(), StandardCharsets.UTF_8) + "&from=" + from + "&count=" + countMax
                 + (isBackwards ? "&backwards=true" : ""));
         if (body.length == 0) {
             throw new CliException(ExitCode.FAILED, "The broker's answer can't be read.");

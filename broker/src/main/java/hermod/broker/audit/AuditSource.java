@@ -12,9 +12,10 @@ public interface AuditSource {
      * Reads a page of entries.
      *
      * @param from the first sequence wanted; backwards, the last one, {@link Long#MAX_VALUE} for the newest.
+     * @param countMax entries at most.
      * @throws IOException with a sentence for the operator, if nothing can be said about the entries.
      */
-    Page read(AuditStream stream, long from, boolean isBackwards) throws IOException;
+    Page read(AuditStream stream, long from, boolean isBackwards, int countMax) throws IOException;
 
     /**
      * A page.

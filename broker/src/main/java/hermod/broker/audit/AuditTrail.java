@@ -27,8 +27,8 @@ import org.slf4j.LoggerFactory;
  *   ───────────────────▶ kept and handed ──────────▶ gone          well
  *                              │ failed
  *                              ▼
- *                        kept: nothing more is handed until all that was under way is completed, then
- *                        every 500 ms the oldest again; when they are stored, all the rest in order   failing
+ *                        kept: nothing more is handed until all that was under way is completed; then the oldest
+ *                        again, with the next record or after 500 ms; when they are stored, all the rest      failing
  * </pre>
  *
  * <p>Kept ones have their sequence and hash, and whether the engine has them is unknown; so what does not fit any more is the new record, which then is lost without a sequence and the next one that fits says so: the chain stays whole.
@@ -231,6 +231,9 @@ public final class AuditTrail {
         lost = 0;
         if (!isFailing) {
             handOver();
+        } else if (handed.isEmpty() && kept.readableBytes() <= HANDED_BYTES_MAX) {
+            // Its event is about to try the engine too, and must not be stored before it.
+            isProbing = handOverSome();
         }
         return lastSequence;
     }
@@ -265,8 +268,11 @@ public final class AuditTrail {
         kept.writeShortLE(cut + ELLIPSIS.length).writeBytes(utf8, 0, cut).writeBytes(ELLIPSIS);
     }
 
-    /** @param number not negative. */
     private void number(long number) {
+        if (number < 0) {
+            text(Long.toString(number));
+            return;
+        }
         int at = decimal.length;
         long left = number;
         do {
@@ -448,6 +454,11 @@ public final class AuditTrail {
     /** Whether records wait for an engine that failed. */
     public boolean isFailing() {
         return isFailing;
+    }
+
+    /** Bytes of memory that it holds. */
+    int heldBytes() {
+        return kept.capacity();
     }
 
     /** Bytes of records that are not stored yet. */

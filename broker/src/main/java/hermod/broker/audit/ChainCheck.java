@@ -20,6 +20,8 @@ public final class ChainCheck {
     /** Findings that are told in full; all are counted. */
     public static final int FINDINGS_MAX = 20;
 
+    private static final int PAGE_ENTRIES = 1_000;
+
     private final String stream;
     private final MessageDigest digest = RecordLayout.sha256();
     private final byte[] computed = new byte[RecordLayout.HASH_BYTES];
@@ -54,7 +56,7 @@ public final class ChainCheck {
     public ChainCheck run(AuditSource source, AuditStream from) throws IOException {
         long at = 1;
         while (true) {
-            AuditSource.Page page = source.read(from, at, false);
+            AuditSource.Page page = source.read(from, at, false, PAGE_ENTRIES);
             if (page.isDamaged()) {
                 find(Finding.Kind.UNREADABLE, next, "a record", "damage that the store noticed; the rest was not read");
                 break;

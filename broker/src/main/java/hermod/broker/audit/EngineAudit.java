@@ -54,9 +54,14 @@ public final class EngineAudit implements AuditSource {
     }
 
     @Override
-    public Page read(AuditStream stream, long from, boolean isBackwards) throws IOException {
+    public Page read(AuditStream stream, long from, boolean isBackwards, int countMax) throws IOException {
         EventLog.Order order = new EventLog.Order(
-                stream.number(), from, isBackwards ? 0 : Long.MAX_VALUE, isBackwards, PAGE_ENTRIES_MAX, PAGE_BYTES_MAX);
+                stream.number(),
+                Math.max(0, from),
+                isBackwards ? 0 : Long.MAX_VALUE,
+                isBackwards,
+                Math.max(1, Math.min(countMax, PAGE_ENTRIES_MAX)),
+                PAGE_BYTES_MAX);
         Told<EventLog.Page> told = ask(answer -> engine.events().read(order, answer));
         if (told.result != null) {
             return new Page(told.result.entries(), told.result.isEnd(), false);

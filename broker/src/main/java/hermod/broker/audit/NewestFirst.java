@@ -14,6 +14,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Records of several chains, the newest first; reads on as it is asked, a page of each chain at a time. Used by one thread. */
 public final class NewestFirst {
+    /** Of each chain, in memory. */
+    private static final int PAGE_ENTRIES = 64;
+
     private static final Comparator<Tail> BY_TIME = Comparator.comparingLong(
                     (Tail tail) -> tail.newest().timeUs())
             .reversed()
@@ -73,7 +76,7 @@ public final class NewestFirst {
             if (!records.isEmpty() || isEnd) {
                 return !records.isEmpty();
             }
-            AuditSource.Page page = source.read(stream, before, true);
+            AuditSource.Page page = source.read(stream, before, true, PAGE_ENTRIES);
             ByteBuf in = Unpooled.wrappedBuffer(page.entries());
             int at = 0;
             while (at < in.writerIndex() && RecordLayout.isEntry(in, at)) {

@@ -65,7 +65,7 @@ public final class OperatorAudit implements AuditLog, AutoCloseable {
             appender.flush();
         });
         var unused = thread.scheduleWithFixedDelay(
-                () -> trail.tick(ShardClock.monotonicNs()), TICK_MS, TICK_MS, TimeUnit.MILLISECONDS);
+                guarded(() -> trail.tick(ShardClock.monotonicNs())), TICK_MS, TICK_MS, TimeUnit.MILLISECONDS);
     }
 
     /**
@@ -89,7 +89,7 @@ public final class OperatorAudit implements AuditLog, AutoCloseable {
         long nowUs = ShardClock.wallUs();
         CompletableFuture<Boolean> isStored = new CompletableFuture<>();
         try {
-            thread.execute(() -> {
+            thread.execute(guarded(() -> {
                 long sequence = trail.record(nowUs, actor, who, "", action, subject, outcome, details);
                 appender.flush();
                 if (sequence == 0 || trail.isFailing()) {
@@ -97,7 +97,7 @@ public final class OperatorAudit implements AuditLog, AutoCloseable {
                 } else {
                     waiting.add(new Waiting(sequence, isStored));
                 }
-            });
+            }));
             return isStored.get(STORED_TIMEOUT_MS, TimeUnit.MILLISECONDS);
         } catch (RejectedExecutionException closed) {
             LOG.error("an operator's action is not in the audit log, which is closed: action={}", action);
@@ -116,9 +116,20 @@ public final class OperatorAudit implements AuditLog, AutoCloseable {
         return source;
     }
 
+    /** The executor would swallow a defect. */
+    private static Runnable guarded(Runnable task) {
+        return () -> {
+            try {
+                task.run();
+            } catch (RuntimeException defect) {
+                LOG.error("defect in the audit log", defect);
+            }
+        };
+    }
+
     private void execute(Runnable task) {
         try {
-            thread.execute(task);
+            thread.execute(guarded(task));
         } catch (RejectedExecutionException closed) {
             // Nobody waits any more.
         }
