@@ -8,6 +8,7 @@ import hermod.broker.engine.KeyedState;
 import hermod.broker.engine.StoredEntry;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -60,6 +61,20 @@ public record AuditStream(String name, long number) {
                 note(engine, name, opened, answer);
             }
         });
+    }
+
+    /**
+     * The same for whoever may wait: a thread that starts a broker.
+     *
+     * @throws IOException with a sentence for the operator if the engine can't.
+     */
+    public static Head open(Engine engine, String writer) throws IOException {
+        EngineAudit.Told<Head> told = EngineAudit.ask(answer -> open(engine, writer, answer));
+        if (told.result == null) {
+            throw new IOException("the audit log can't be opened: " + PREFIX + writer + ": "
+                    + (told.fault == null ? "there was no answer" : told.fault.sentence()));
+        }
+        return told.result;
     }
 
     private static void note(Engine engine, String name, EventLog.Opened opened, Answer<Head> answer) {

@@ -75,13 +75,7 @@ public final class OperatorAudit implements AuditLog, AutoCloseable {
      * @throws IOException with a sentence if the engine can't.
      */
     public static OperatorAudit open(Engine engine, AuditConfig config, ShardMetrics metrics) throws IOException {
-        EngineAudit.Told<AuditStream.Head> told =
-                EngineAudit.ask(answer -> AuditStream.open(engine, AuditStream.OPERATORS, answer));
-        if (told.result == null) {
-            throw new IOException("the audit log can't be opened: "
-                    + (told.fault == null ? "there was no answer" : told.fault.sentence()));
-        }
-        return new OperatorAudit(engine, config, told.result, metrics);
+        return new OperatorAudit(engine, config, AuditStream.open(engine, AuditStream.OPERATORS), metrics);
     }
 
     @Override

@@ -15,7 +15,7 @@ final class Writer {
     private long nowNs = 1;
 
     Writer(AlterableEngine engine, int keptLimitBytes) throws Exception {
-        head = EngineAudit.<AuditStream.Head>ask(answer -> AuditStream.open(engine, NAME, answer)).result;
+        head = AuditStream.open(engine, NAME);
         AuditTrail[] made = new AuditTrail[1];
         appender = engine.appender(new EventLog.Completion() {
             @Override
