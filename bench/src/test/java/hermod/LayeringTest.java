@@ -46,6 +46,7 @@ class LayeringTest {
         allow("metrics");
         allow("engine");
         allow("engine.embedded", "engine");
+        allow("engine.memory", "engine");
         allow("engine.jetstream", "engine");
         allow("audit", "engine");
         // core

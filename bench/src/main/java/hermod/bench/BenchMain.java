@@ -2,6 +2,7 @@ package hermod.bench;
 
 import hermod.bench.compare.CompareCommand;
 import hermod.bench.compare.IdleCommand;
+import hermod.bench.crash.CrashCommand;
 import hermod.bench.load.BenchFailure;
 import hermod.bench.priority.PriorityCommand;
 import hermod.bench.scenario.Churn;
@@ -41,7 +42,7 @@ public final class BenchMain implements Runnable {
     private static final List<Scenario> SCENARIOS = List.of(
             new PingPong(), new Rate(), Flood.oneToOne(), Flood.fanout(), new TraceReplay(), new Fuzz(), new Slow());
 
-    private static final List<String> COMING = List.of("durable", "crash", "chaos");
+    private static final List<String> COMING = List.of("durable", "chaos");
 
     @Spec
     @SuppressWarnings("NullAway.Init") // set by picocli
@@ -80,6 +81,9 @@ public final class BenchMain implements Runnable {
         command.addSubcommand(
                 "priority",
                 PriorityCommand.commandLine(SourceTree.root(), TokenRights::of, List.of(arguments), out, err));
+        command.addSubcommand(
+                "crash",
+                CrashCommand.commandLine(SourceTree.root(), BrokerProcess::builder, List.of(arguments), out, err));
         command.addSubcommand("idle", IdleCommand.commandLine(SourceTree.root(), out, err));
         command.addSubcommand(
                 "compare",

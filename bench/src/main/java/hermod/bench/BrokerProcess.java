@@ -40,6 +40,9 @@ public final class BrokerProcess implements AutoCloseable {
     /** Rights of a load's token; the last two lift the limits that protect a broker from ordinary clients. */
     public static final List<String> LOAD_RIGHTS = List.of("pub:*", "sub:*", "limits:service", "rate:unlimited");
 
+    /** What the launcher reads further flags of the JVM from. */
+    private static final String JAVA_OPTS = "HERMOD_JAVA_OPTS";
+
     private static final int TAIL_LINES_MAX = 40;
     private static final int TAIL_LINE_CHARS_MAX = 500;
 
@@ -284,6 +287,7 @@ public final class BrokerProcess implements AutoCloseable {
         private @Nullable String classPath;
         private String mainClass = "hermod.broker.BrokerMain";
         private @Nullable Path data;
+        private int port;
         private Duration readyDeadline = Duration.ofSeconds(90);
         private Duration stopDeadline = Duration.ofSeconds(20);
 
@@ -301,7 +305,13 @@ public final class BrokerProcess implements AutoCloseable {
             return this;
         }
 
-        /** With a class path: flags for its JVM. */
+        /** For clients over TCP; by default a free one. */
+        public Builder port(int tcp) {
+            port = tcp;
+            return this;
+        }
+
+        /** Flags for its JVM; the launcher gets them behind those of HERMOD_JAVA_OPTS. */
         public Builder jvmFlags(String... flags) {
             jvmFlags.addAll(Arrays.asList(flags));
             return this;
@@ -336,10 +346,16 @@ public final class BrokerProcess implements AutoCloseable {
             try {
                 Path folder = data != null ? data : Files.createTempDirectory("hermod-bench-");
                 List<String> command = program();
-                command.addAll(List.of("serve", "--port", "0", "--ws-port", "0", "--admin-port", "0"));
+                command.addAll(
+                        List.of("serve", "--port", Integer.toString(port), "--ws-port", "0", "--admin-port", "0"));
                 command.addAll(List.of("--data", folder.toString()));
                 command.addAll(arguments);
-                Process process = new ProcessBuilder(command).start();
+                ProcessBuilder builder = new ProcessBuilder(command);
+                if (classPath == null && !jvmFlags.isEmpty()) {
+                    builder.environment()
+                            .merge(JAVA_OPTS, String.join(" ", jvmFlags), (mine, more) -> mine + " " + more);
+                }
+                Process process = builder.start();
                 process.getOutputStream().close();
                 return new BrokerProcess(this, folder, process);
             } catch (IOException failed) {

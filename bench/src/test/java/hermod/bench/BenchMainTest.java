@@ -57,13 +57,14 @@ class BenchMainTest {
                         "topics",
                         "idle",
                         "priority",
+                        "crash",
                         "compare",
                         "trace",
                         "fuzz",
                         "slow",
                         "micro",
                         "Exit codes");
-        for (String coming : new String[] {"durable", "crash", "chaos"}) {
+        for (String coming : new String[] {"durable", "chaos"}) {
             assertThat(out()).containsPattern(coming + " +\\(coming\\)");
         }
     }
@@ -77,9 +78,9 @@ class BenchMainTest {
 
     @Test
     void aComingScenarioAnswersWithOneSentenceWhateverItsOptions() {
-        int exitCode = run("crash", "--kills", "3");
+        int exitCode = run("chaos", "--kills", "3");
 
-        assertMistake(exitCode, "The scenario crash is coming");
+        assertMistake(exitCode, "The scenario chaos is coming");
         assertThat(exitCode).isEqualTo(2);
     }
 
@@ -93,6 +94,10 @@ class BenchMainTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
+                "crash --kills 0",
+                "crash --rounds 2",
+                "crash --points=sometimes",
+                "crash --points --power-cut",
                 "rate --rate 0",
                 "rate --rate x",
                 "rate --size 23",

@@ -11,20 +11,28 @@ import hermod.broker.admission.Authenticator;
 import hermod.broker.admission.DevAuthenticator;
 import hermod.broker.admission.JwtAuthenticator;
 import hermod.broker.admission.RateLimits;
+import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.ServiceState;
 import hermod.broker.admission.ServiceSwitch;
 import hermod.broker.audit.Actor;
-import hermod.broker.audit.AuditLog;
+import hermod.broker.audit.AuditStream;
 import hermod.broker.audit.OperatorAudit;
 import hermod.broker.config.ConfigException;
 import hermod.broker.dispatch.Dispatch;
 import hermod.broker.engine.Engine;
+import hermod.broker.engine.EngineStatus;
+import hermod.broker.engine.Retention;
+import hermod.broker.engine.embedded.EmbeddedConfig;
+import hermod.broker.engine.embedded.EmbeddedEngine;
+import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.filter.FilterText;
+import hermod.broker.history.HistoryCommand;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelInfo;
 import hermod.broker.metrics.ConnectionStats;
 import hermod.broker.metrics.Metrics;
 import hermod.broker.metrics.SlowConnections;
+import hermod.broker.metrics.StoreStats;
 import hermod.broker.metrics.TopicStats;
 import hermod.broker.session.CommandRouter;
 import hermod.broker.session.Commands;
@@ -35,6 +43,8 @@ import hermod.broker.session.Sessions;
 import hermod.broker.shard.Shard;
 import hermod.broker.shard.ShardClock;
 import hermod.broker.topic.Channel;
+import hermod.broker.topic.ChannelPolicies;
+import hermod.broker.topic.ChannelPolicy;
 import hermod.broker.topic.Channels;
 import hermod.broker.topic.TopicLog;
 import hermod.broker.transport.SocketIo;
@@ -68,6 +78,9 @@ import org.slf4j.LoggerFactory;
  * <p>Start: keys, channels, shards and their parts, loops, listeners. Stop: the reverse, with a word to every client.
  */
 public final class Broker implements OperatorView, OperatorControls, AutoCloseable {
+    /** In the data directory: the engine's. */
+    static final String EVENTS_DIR = "events";
+
     private static final int DRAIN_DELAY_MS_MAX = 3_600_000;
 
     /** How long an operator's question waits for a shard's answer. */
@@ -75,6 +88,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
 
     private static final Logger LOG = LoggerFactory.getLogger(Broker.class);
     private static final int LISTED_COUNT_MAX = 10_000;
+
+    /** Who appends to the journal besides the shards, whose audit goes beside their events: the engine itself, the operators' audit, and one to spare. */
+    private static final int OTHER_APPENDERS = 3;
 
     /** Sessions a shard looks at in one go for the slow ones: events pass in between. */
     private static final int LOOKED_AT_ONCE = 500;
@@ -88,6 +104,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     private final Drain drain;
     private final CountDownLatch drained = new CountDownLatch(1);
     private final Authenticator authenticator;
+    private final Engine engine;
     private final Transport transport;
     private final List<Dispatch> dispatches = new ArrayList<>();
     private final List<Sessions> sessions = new ArrayList<>();
@@ -96,7 +113,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     private InetSocketAddress webSocket = new InetSocketAddress(0);
     private @Nullable AdminApi admin;
 
-    /** Null while no engine is given. */
+    /** Null until it is opened, and for a warm-up. */
     private @Nullable OperatorAudit audit;
 
     private volatile boolean isReady;
@@ -104,13 +121,15 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     /** Where the broker listens, as HOST:PORT with the ports that were really bound. */
     public record ReadyAddresses(String tcp, String ws, String admin) {}
 
-    private Broker(BrokerConfig config, SocketIo io, Authenticator authenticator) {
+    private Broker(
+            BrokerConfig config, SocketIo io, Authenticator authenticator, Engine engine, SessionGround.Hashes hashes) {
         this.config = config;
         this.authenticator = authenticator;
+        this.engine = engine;
         channels = new Channels(config.channels().byName());
         service = new ServiceSwitch(config.service(), channels);
         int shardCount = config.shard().effectiveShardCount(Runtime.getRuntime().availableProcessors());
-        metrics = new Metrics(infos(channels), shardCount, config.metrics());
+        metrics = new Metrics(infos(channels, engine.isDurable()), shardCount, config.metrics());
         Shard[] shards = new Shard[shardCount];
         Arrays.setAll(shards, index -> new Shard(index, config.shard()));
         Dispatch.Ground ground = new Dispatch.Ground(
@@ -120,8 +139,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 config.topic(),
                 config.batching(),
                 config.transport().payloadLimitBytes(),
-                config.filter().progressIntervalMs());
-        SessionGround sessionGround = sessionGround();
+                config.filter().progressIntervalMs(),
+                engine);
+        SessionGround sessionGround = sessionGround(hashes);
         transport =
                 new Transport(config.transport(), io, shardCount, config.shard().spinUs());
         drain = new Drain(config.service(), transport, dispatches, sessions);
@@ -139,22 +159,51 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
      * @throws IOException with one sentence if an address can't be listened on.
      */
     public static Broker start(BrokerConfig config) throws ConfigException, IOException {
-        return start(config, null);
+        config.createDataDir();
+        Engine engine = openEngine(config);
+        try {
+            return start(config, engine);
+        } catch (ConfigException | IOException | RuntimeException failed) {
+            engine.close();
+            throw failed;
+        }
+    }
+
+    private static Engine openEngine(BrokerConfig config) throws IOException {
+        int shardCount = config.shard().effectiveShardCount(Runtime.getRuntime().availableProcessors());
+        ChannelPolicies channels = config.channels();
+        long limitBytes = config.store().topicLimitBytes();
+        return EmbeddedEngine.open(
+                config.dataDir().resolve(EVENTS_DIR),
+                new EmbeddedConfig(config.journal().withSourceCount(shardCount + OTHER_APPENDERS), config.store()),
+                (org, topic) -> AuditStream.ORG.equals(org) ? Retention.ALL : retentionOf(channels, topic, limitBytes));
+    }
+
+    /** What is kept for a topic whose channel there is no longer: all, since nobody said otherwise. */
+    private static Retention retentionOf(ChannelPolicies channels, String topic, long limitBytes) {
+        int colon = topic.indexOf(':');
+        ChannelPolicy policy = colon < 0 ? null : channels.of(topic.substring(0, colon));
+        return policy == null
+                ? Retention.ALL
+                : new Retention(
+                        TimeUnit.NANOSECONDS.toMicros(policy.keepsNs(TimeUnit.DAYS.toNanos(1))),
+                        policy.keepsEvents(),
+                        limitBytes);
     }
 
     /**
-     * The same with an engine that keeps the audit log.
+     * The same with an engine of the caller's.
      *
-     * @param engine the caller's: to be closed after the broker; null for none.
+     * @param engine given when the broker starts: closed with it.
      */
-    static Broker start(BrokerConfig config, @Nullable Engine engine) throws ConfigException, IOException {
+    public static Broker start(BrokerConfig config, Engine engine) throws ConfigException, IOException {
         SocketIo io = SocketIo.of(config.transport().io());
         config.createDataDir();
         Authenticator tokens = JwtAuthenticator.start(config.admission(), config.dataDir(), Clock.systemUTC());
-        Broker broker = new Broker(config, io, config.dev() ? new DevAuthenticator(tokens) : tokens);
+        SessionGround.Hashes hashes = new SessionGround.Hashes(SecretFile.readOrCreateIdentity(config.dataDir()));
+        Broker broker = new Broker(config, io, config.dev() ? new DevAuthenticator(tokens) : tokens, engine, hashes);
         try {
-            broker.openAudit(engine);
-            broker.serve();
+            broker.serve(broker.openAudit());
         } catch (IOException | RuntimeException failed) {
             broker.close();
             throw failed;
@@ -168,9 +217,14 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
      * @param authenticator given: closed with the broker.
      */
     static Broker startForWarmUp(BrokerConfig config, Authenticator authenticator) throws ConfigException, IOException {
-        Broker broker = new Broker(config, SocketIo.of(config.transport().io()), authenticator);
+        Broker broker = new Broker(
+                config,
+                SocketIo.of(config.transport().io()),
+                authenticator,
+                new MemoryEngine(),
+                new SessionGround.Hashes());
         try {
-            broker.serveTcp();
+            broker.serveTcp(List.of());
         } catch (IOException | RuntimeException failed) {
             broker.close();
             throw failed;
@@ -178,20 +232,34 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         return broker;
     }
 
-    private void serveTcp() throws IOException {
+    /** @param heads of the shards' audit streams; none for a warm-up. */
+    private void serveTcp(List<AuditStream.Head> heads) throws IOException {
         for (int i = 0; i < dispatches.size(); i++) {
             Shard shard = dispatches.get(i).shard();
             shard.start(transport.loop(i), transport.timer(i), dispatches.get(i));
+            if (!heads.isEmpty()) {
+                record(dispatches.get(i), heads.get(i));
+            }
             transport.serve(sessions.get(i));
         }
         tcp = transport.listen(config.transport().port(), false);
     }
 
-    /** Before anybody is served: so the start is recorded before what follows it. */
-    private void openAudit(@Nullable Engine engine) throws IOException {
-        if (engine == null) {
-            return;
+    private void record(Dispatch dispatch, AuditStream.Head head) throws IOException {
+        boolean isDone = ask(
+                dispatch,
+                on -> {
+                    on.record(config.audit(), head);
+                    return true;
+                },
+                false);
+        if (!isDone) {
+            throw new IOException("the audit log can't be opened: a shard does not answer");
         }
+    }
+
+    /** Before anybody is served: so the start is recorded before what follows it. */
+    private OperatorAudit openAudit() throws IOException {
         OperatorAudit opened = OperatorAudit.open(engine, config.audit(), metrics.audit());
         audit = opened;
         opened.record(
@@ -206,16 +274,21 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 config.sha256(),
                 "dev",
                 Boolean.toString(config.dev()));
+        return opened;
     }
 
-    private void serve() throws IOException {
-        serveTcp();
+    private void serve(OperatorAudit opened) throws IOException {
+        List<AuditStream.Head> heads = new ArrayList<>();
+        for (int i = 0; i < dispatches.size(); i++) {
+            heads.add(AuditStream.open(engine, AuditStream.writerOf(i)));
+        }
+        serveTcp(heads);
         webSocket = transport.listen(config.transport().wsPort(), true);
-        admin = AdminApi.start(config.admin(), this, this, audit == null ? AuditLog.NONE : audit);
+        admin = AdminApi.start(config.admin(), this, this, opened);
         isReady = true;
     }
 
-    private SessionGround sessionGround() {
+    private SessionGround sessionGround(SessionGround.Hashes hashes) {
         return new SessionGround(
                 config.session(),
                 config.filter(),
@@ -227,25 +300,26 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 config.transport().connectionsPerUserLimitCount(),
                 authenticator,
                 channels,
-                Commands.registerAll(new CommandRouter()),
-                config.batching().compresses() ? Feature.LZ4.bit() : 0,
+                new HistoryCommand(engine.events(), config.history())
+                        .registerOn(Commands.registerAll(new CommandRouter())),
+                Feature.HISTORY.bit() | (config.batching().compresses() ? Feature.LZ4.bit() : 0),
                 new ConnectionLimits(),
                 new RateLimits(config.publish().idleRatesLimitCount()),
                 service,
-                new SessionGround.Hashes(),
+                hashes,
                 Transport.allocator(),
                 config.homeRegion(),
                 config.dev());
     }
 
-    private static List<ChannelInfo> infos(Channels channels) {
+    private static List<ChannelInfo> infos(Channels channels, boolean hasDisk) {
         List<ChannelInfo> infos = new ArrayList<>();
         for (Channel channel : channels.all()) {
             infos.add(new ChannelInfo(
                     channel.name(),
                     channel.policy().lane().name(),
                     channel.policy().durability().name(),
-                    channel.policy().durability().isOnDisk(),
+                    channel.policy().durability().isOnDisk() && !hasDisk,
                     channel.policy().tier(),
                     channel.policy().goalP95Us()));
         }
@@ -299,7 +373,23 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 transport.connectionCount(),
                 topics,
                 metrics.counters(),
-                metrics.channels());
+                metrics.channels(),
+                statsOf(engine.status()));
+    }
+
+    private static StoreStats statsOf(EngineStatus status) {
+        return new StoreStats(
+                status.fault() == null ? "" : status.fault().name(),
+                status.reason(),
+                status.storedEvents(),
+                status.syncs(),
+                status.syncP50Us(),
+                status.syncP99Us(),
+                status.syncMaxUs(),
+                status.waitingBytes(),
+                status.journalBytes(),
+                status.diskBytes(),
+                status.memoryBytes());
     }
 
     @Override
@@ -548,6 +638,11 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         if (api != null) {
             api.close();
         }
+        OperatorAudit opened = audit;
+        if (opened != null) {
+            opened.record(Actor.BROKER, "broker", "stop", "broker", "stopping", "version", BuildVersion.text());
+            opened.close();
+        }
         transport.stopListening();
         for (Dispatch dispatch : dispatches) {
             ask(
@@ -578,11 +673,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                     false);
         }
         transport.close();
+        engine.close();
         authenticator.close();
-        OperatorAudit opened = audit;
-        if (opened != null) {
-            opened.record(Actor.BROKER, "broker", "stop", "broker", "stopped", "version", BuildVersion.text());
-            opened.close();
-        }
     }
 }

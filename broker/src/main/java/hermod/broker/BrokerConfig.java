@@ -5,7 +5,10 @@ import hermod.broker.admission.AdmissionConfig;
 import hermod.broker.admission.ServiceConfig;
 import hermod.broker.audit.AuditConfig;
 import hermod.broker.config.Setting;
+import hermod.broker.engine.embedded.JournalConfig;
+import hermod.broker.engine.embedded.StoreConfig;
 import hermod.broker.filter.FilterConfig;
+import hermod.broker.history.HistoryConfig;
 import hermod.broker.metrics.MetricsConfig;
 import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.session.PublishConfig;
@@ -83,6 +86,14 @@ public record BrokerConfig(
         @Setting(text = "When events of batched channels wait for each other, and are compressed.")
         BatchingConfig batching,
 
+        @Setting(text = "The files in which durable events are written before they are acknowledged.")
+        JournalConfig journal,
+
+        @Setting(text = "The store behind the journal, from which history is read.")
+        StoreConfig store,
+
+        @Setting(text = "What pages of history may cost.") HistoryConfig history,
+
         @Setting(text = "Latency histograms.") MetricsConfig metrics,
 
         @Setting(text = "The operators' port.") AdminConfig admin,
@@ -97,10 +108,22 @@ public record BrokerConfig(
                     + "; one eighth of it must hold the largest frame, which is transport.payload-limit-bytes and 16 KiB: "
                     + frameBytes);
         }
+        // A run is at most a chunk, or one event; each of its events has a head of its own in the journal.
+        int appendBytes = frameBytes + 3 * topic.chunkBytes();
+        if (appendBytes > Math.min(journal.ringBytes(), journal.urgentRingBytes()) / 8) {
+            throw new IllegalArgumentException("journal.ring-bytes is " + journal.ringBytes()
+                    + " and journal.urgent-ring-bytes " + journal.urgentRingBytes()
+                    + "; one eighth of each must hold the largest append, which is the largest frame and three times topic.chunk-bytes: "
+                    + appendBytes);
+        }
         if (frameBytes > outbox.limitBytes() - outbox.urgentReserveBytes()) {
             throw new IllegalArgumentException("outbox.limit-bytes is " + outbox.limitBytes()
                     + "; without urgent-reserve-bytes it must hold the largest frame, which is transport.payload-limit-bytes and 16 KiB: "
                     + frameBytes);
+        }
+        if (history.pageLimitBytes() > outbox.limitBytes() / 2) {
+            throw new IllegalArgumentException("history.page-limit-bytes is " + history.pageLimitBytes()
+                    + "; it must be at most half of outbox.limit-bytes, which is " + outbox.limitBytes());
         }
         for (String channel : service.channelsOff()) {
             if (channels.of(channel) == null) {
@@ -132,6 +155,9 @@ public record BrokerConfig(
                 TopicConfig.defaults(),
                 ChannelPolicies.defaults(),
                 BatchingConfig.defaults(),
+                JournalConfig.defaults(),
+                StoreConfig.defaults(),
+                HistoryConfig.defaults(),
                 MetricsConfig.defaults(),
                 AdminConfig.defaults(),
                 AuditConfig.defaults());
@@ -155,6 +181,9 @@ public record BrokerConfig(
                 topic,
                 channels,
                 batching,
+                journal,
+                store,
+                history,
                 metrics,
                 admin,
                 audit);

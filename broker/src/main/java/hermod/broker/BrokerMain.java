@@ -6,17 +6,22 @@ import hermod.broker.admin.ExitCode;
 import hermod.broker.config.ConfigException;
 import hermod.broker.config.ConfigReader;
 import hermod.broker.engine.Engine;
+import hermod.broker.engine.Retention;
+import hermod.broker.engine.embedded.EmbeddedConfig;
+import hermod.broker.engine.embedded.EmbeddedEngine;
+import hermod.broker.engine.embedded.JournalConfig;
+import hermod.broker.engine.embedded.StoreConfig;
 import hermod.broker.topic.ChannelPolicies;
 import hermod.broker.transport.SocketIo;
 import io.netty.util.LeakPresenceDetector;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,7 +52,15 @@ public final class BrokerMain {
 
     /** Opens the store of a broker that is not running. */
     static Engine openStore(Path dataDir) throws IOException {
-        throw new IOException("this version keeps nothing in " + dataDir);
+        Path events = dataDir.resolve(Broker.EVENTS_DIR);
+        if (!Files.isDirectory(events)) {
+            throw new IOException("nothing was ever stored in " + dataDir);
+        }
+        return EmbeddedEngine.open(
+                events,
+                // Changes are the engine's own appends; nobody else makes any.
+                new EmbeddedConfig(JournalConfig.defaults().withSourceCount(1), StoreConfig.defaults()),
+                (org, topic) -> Retention.ALL);
     }
 
     @Command(
@@ -222,13 +235,6 @@ public final class BrokerMain {
                     Log.OUT.info("channel {}: {}", name, policy);
                 }
             });
-            String wantDisk = config.channels().byName().entrySet().stream()
-                    .filter(channel -> channel.getValue().durability().isOnDisk())
-                    .map(Map.Entry::getKey)
-                    .collect(Collectors.joining(", "));
-            if (!wantDisk.isEmpty()) {
-                Log.OUT.warn("these channels ask for a disk and run in memory for now: {}", wantDisk);
-            }
         }
     }
 

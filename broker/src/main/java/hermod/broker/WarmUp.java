@@ -101,6 +101,9 @@ final class WarmUp {
                 served.topic(),
                 ChannelPolicies.defaults().withRate(RATE_MAX, RATE_MAX / 10),
                 served.batching(),
+                defaults.journal(),
+                defaults.store(),
+                defaults.history(),
                 defaults.metrics(),
                 defaults.admin(),
                 defaults.audit());

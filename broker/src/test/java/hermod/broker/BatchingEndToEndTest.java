@@ -49,7 +49,8 @@ class BatchingEndToEndTest {
                         any.goalP95Ms(),
                         any.windowMinEvents(),
                         any.ratePerMinute(),
-                        any.rateBurst()));
+                        any.rateBurst(),
+                        0));
         return new ChannelPolicies(all);
     }
 

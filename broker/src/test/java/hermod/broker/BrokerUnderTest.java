@@ -5,7 +5,10 @@ import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.ServiceConfig;
 import hermod.broker.admission.TokenMint;
 import hermod.broker.engine.Engine;
+import hermod.broker.engine.embedded.JournalConfig;
+import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.filter.FilterConfig;
+import hermod.broker.history.HistoryConfig;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
 import hermod.broker.session.PublishConfig;
@@ -64,13 +67,28 @@ public final class BrokerUnderTest implements AutoCloseable {
         private ChannelPolicies channels = ChannelPolicies.defaults().withRate(0, 1);
 
         private BatchingConfig batching = BatchingConfig.defaults();
+        private HistoryConfig history = HistoryConfig.defaults();
         private int spinUs;
         private boolean isDev;
         private @Nullable Engine engine;
+        private boolean isEmbedded;
+        private @Nullable Path dataDir;
 
-        /** @param wanted keeps the audit log; closed by the test, after the broker. */
-        public Setup engine(Engine wanted) {
-            engine = wanted;
+        /** On disk, with a small journal, instead of in memory. */
+        public Setup embedded() {
+            isEmbedded = true;
+            return this;
+        }
+
+        /** Instead of one of its own. */
+        public Setup engine(Engine given) {
+            engine = given;
+            return this;
+        }
+
+        /** Instead of a new one. */
+        public Setup dataDir(Path given) {
+            dataDir = given;
             return this;
         }
 
@@ -86,6 +104,11 @@ public final class BrokerUnderTest implements AutoCloseable {
 
         public Setup shards(int count) {
             shardCount = count;
+            return this;
+        }
+
+        public Setup ringCapacityBytes(int bytes) {
+            ringCapacityBytes = bytes;
             return this;
         }
 
@@ -150,17 +173,37 @@ public final class BrokerUnderTest implements AutoCloseable {
             return this;
         }
 
+        public Setup history(HistoryConfig config) {
+            history = config;
+            return this;
+        }
+
         public Setup dev() {
             isDev = true;
             return this;
         }
 
+        /** Files that a test does not wait for. */
+        private static JournalConfig smallJournal() {
+            JournalConfig journal = JournalConfig.defaults();
+            return new JournalConfig(
+                    8 * 1024 * 1024,
+                    64 * 1024 * 1024,
+                    64 * 1024,
+                    journal.ringBytes(),
+                    journal.urgentRingBytes(),
+                    64 * 1024,
+                    journal.retryMs(),
+                    journal.sealAfterMs(),
+                    journal.sourceCount());
+        }
+
         public BrokerUnderTest start() throws Exception {
-            Path dataDir = Files.createTempDirectory("hermod-test");
+            Path directory = dataDir == null ? Files.createTempDirectory("hermod-test") : dataDir;
             TransportConfig transport = TransportConfig.defaults();
             BrokerConfig defaults = BrokerConfig.defaults();
             BrokerConfig config = new BrokerConfig(
-                    dataDir,
+                    directory,
                     isDev,
                     0,
                     defaults.homeRegion(),
@@ -193,12 +236,17 @@ public final class BrokerUnderTest implements AutoCloseable {
                     topic,
                     channels,
                     batching,
+                    smallJournal(),
+                    defaults.store(),
+                    history,
                     defaults.metrics(),
                     new AdminConfig(defaults.admin().host(), 0),
                     defaults.audit());
-            Broker broker = Broker.start(config, engine);
+            Broker broker = isEmbedded
+                    ? Broker.start(config)
+                    : Broker.start(config, engine == null ? new MemoryEngine() : engine);
             return new BrokerUnderTest(
-                    broker, dataDir, new TokenMint(SecretFile.readOrCreate(dataDir), Clock.systemUTC()));
+                    broker, directory, new TokenMint(SecretFile.readOrCreate(directory), Clock.systemUTC()));
         }
     }
 

@@ -266,7 +266,8 @@ class DrainEndToEndTest {
                         feed.goalP95Ms(),
                         feed.windowMinEvents(),
                         0,
-                        1));
+                        1,
+                        0));
         ServiceConfig service = new ServiceConfig(true, "", List.of(), List.of(), 100, List.of(), List.of(), 10, 5_000);
         try (BrokerUnderTest broker = new BrokerUnderTest.Setup()
                 .shards(2)

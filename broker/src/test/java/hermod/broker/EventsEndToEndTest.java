@@ -223,7 +223,7 @@ class EventsEndToEndTest {
     void oneFrameMayCarryManyEventsAndTheAnswerIsOneRange(int shards) throws Exception {
         try (BrokerUnderTest broker = BrokerUnderTest.withShards(shards)) {
             RawClient client = broker.client("alice");
-            int handle = client.subscribe("chat:room").getHandle();
+            int handle = client.subscribe("tasks:room").getHandle();
             ByteBuf entries = Unpooled.buffer();
             for (int i = 0; i < 50; i++) {
                 byte[] payload = ("n" + i).getBytes(StandardCharsets.UTF_8);
@@ -442,7 +442,7 @@ class EventsEndToEndTest {
         SessionConfig slow = new SessionConfig(15_000, 35_000, 10, 5, 1 << 20);
         try (BrokerUnderTest broker = new BrokerUnderTest.Setup().session(slow).start()) {
             RawClient client = broker.client("alice");
-            int handle = client.open("chat:room").getHandle();
+            int handle = client.open("tasks:room").getHandle();
             for (int i = 0; i < 6; i++) {
                 client.publish(handle, i, "x");
             }

@@ -338,7 +338,7 @@ class HandshakeEndToEndTest {
     void anyCloseComesBehindTheOutcomesOfWhatWasPublishedBeforeIt() throws Exception {
         try (BrokerUnderTest broker = BrokerUnderTest.start()) {
             RawClient client = broker.client("alice");
-            int handle = client.open("chat:room").getHandle();
+            int handle = client.open("tasks:room").getHandle();
             ByteBuf both = Unpooled.buffer();
             hermod.protocol.frame.PublishFrame.writeHead(both, 0, handle, 1, 0, 0, 0, 0, 0, 0);
             // In the same read a frame that ends the connection: a length below the header's.
@@ -352,7 +352,7 @@ class HandshakeEndToEndTest {
     void aGoodbyeIsAnsweredBehindTheOutcomesOfWhatWasPublished() throws Exception {
         try (BrokerUnderTest broker = BrokerUnderTest.start()) {
             RawClient client = broker.client("alice");
-            int handle = client.open("chat:room").getHandle();
+            int handle = client.open("tasks:room").getHandle();
             client.publish(handle, 1, "last words");
             client.send(
                     FrameType.CLOSE,

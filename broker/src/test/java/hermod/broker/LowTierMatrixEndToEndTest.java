@@ -163,7 +163,8 @@ class LowTierMatrixEndToEndTest {
                         any.goalP95Ms(),
                         any.windowMinEvents(),
                         any.ratePerMinute(),
-                        any.rateBurst()));
+                        any.rateBurst(),
+                        0));
         return new ChannelPolicies(all);
     }
 

@@ -122,6 +122,15 @@ public final class HermodClient implements AutoCloseable {
         return session.replace(set.wishes(), false);
     }
 
+    /**
+     * Begins a question about what is stored of a topic: a page of events by position or by time, forwards or backwards. Nothing of it goes to listeners, and an event that a listener has had may be in a page too.
+     *
+     * @throws IllegalArgumentException for a topic name that breaks the rules.
+     */
+    public HistoryQuery history(String topic) {
+        return new HistoryQuery(session, TopicName.of(topic).toString());
+    }
+
     /** Fetches a new token from the token source and gives it to the broker; happens by itself ahead of expiry. Callers share one attempt. */
     public CompletableFuture<Void> refreshToken() {
         return session.refreshToken();
@@ -225,7 +234,7 @@ public final class HermodClient implements AutoCloseable {
 
         /** What this client has, and may be agreed with a broker. */
         private static final Set<Feature> FEATURES =
-                EnumSet.of(Feature.LZ4, Feature.CREDIT, Feature.RESUME, Feature.GAP, Feature.FILTER);
+                EnumSet.of(Feature.LZ4, Feature.CREDIT, Feature.RESUME, Feature.GAP, Feature.FILTER, Feature.HISTORY);
 
         private final List<ServerAddress> servers = new ArrayList<>();
         private @Nullable String token;

@@ -433,6 +433,13 @@ final class FakeBroker implements AutoCloseable {
             return frameBytes;
         }
 
+        /** An EVENT as a page of history has it. */
+        ByteBuf eventFrame(long offset, String text) {
+            ByteBuf fields = Unpooled.buffer();
+            EventFields.write(fields, EventFields.TAG_SOURCE, "grace".getBytes(StandardCharsets.UTF_8));
+            return eventFrame(Priority.NORMAL, 0, offset, nowUs(), 0, 0, fields, text.getBytes(StandardCharsets.UTF_8));
+        }
+
         private ByteBuf eventFrame(
                 Priority priority,
                 int handle,

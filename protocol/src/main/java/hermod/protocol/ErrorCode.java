@@ -28,7 +28,11 @@ public enum ErrorCode {
     BACK_PRESSURED(2001, "A queue on the way is full."),
     RATE_LIMITED(2002, "The connection publishes faster than it may, or its user faster than the channel allows."),
     TOO_MANY_TOPICS(2003, "The broker holds as many topics as it may."),
-    UNAVAILABLE(2004, "The broker is starting or stopping.");
+    UNAVAILABLE(2004, "The broker is starting or stopping, or can't read what it has stored."),
+    NOT_STORED(
+            2005,
+            "The event could not be stored; on a channel that delivers early it was delivered, and sending it again stores it."),
+    STORE_FULL(2006, "The broker's disk is full; the event was not taken.");
 
     private static final int FIRST_RETRY = 2000;
 

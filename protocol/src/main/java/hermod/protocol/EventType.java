@@ -45,6 +45,15 @@ public enum EventType {
         return code > CUSTOM && code <= BY_CODE.length ? BY_CODE[code - 1].ttlSeconds : 0;
     }
 
+    /** Whether events of a type count as unread for those who have not read them: messages, notices and the application's own; not what only tells a state. */
+    public static boolean isCountable(int code) {
+        return code == CUSTOM
+                || code == CHAT_MESSAGE.code
+                || code == NOTIFICATION.code
+                || code == MATCH_CREATED.code
+                || code == LIKE_RECEIVED.code;
+    }
+
     /** The code of a type's name, or {@link #CUSTOM} for a name of the application's own. */
     public static int codeOf(String name) {
         for (EventType type : BY_CODE) {

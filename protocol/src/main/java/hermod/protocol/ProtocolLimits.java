@@ -39,6 +39,12 @@ public final class ProtocolLimits {
     /** Topics in one SUBSCRIBE, OPEN or REPLACE. */
     public static final int TOPICS_PER_REQUEST = 1_000;
 
+    /** Events of one HISTORY_PAGE. */
+    public static final int HISTORY_PAGE_EVENTS = 300;
+
+    /** The same where a HISTORY asks for no number. */
+    public static final int HISTORY_PAGE_EVENTS_DEFAULT = 100;
+
     /** Sequence values per (producer, topic) that a broker remembers below the highest it saw. */
     public static final int SEQUENCE_WINDOW = 1_024;
 

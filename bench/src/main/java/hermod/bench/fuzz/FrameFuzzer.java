@@ -1,8 +1,10 @@
 package hermod.bench.fuzz;
 
+import hermod.protocol.Feature;
 import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Close;
 import hermod.protocol.control.wire.Hello;
+import hermod.protocol.control.wire.History;
 import hermod.protocol.control.wire.Open;
 import hermod.protocol.control.wire.Platform;
 import hermod.protocol.control.wire.Refresh;
@@ -55,6 +57,7 @@ public final class FrameFuzzer {
         Hello hello = Hello.newBuilder()
                 .setMinVersion(1)
                 .setMaxVersion(1)
+                .setFeatures(Feature.HISTORY.bit())
                 .setToken(token)
                 .setDeviceId(deviceId)
                 .setPlatform(Platform.PLATFORM_CLI)
@@ -97,12 +100,26 @@ public final class FrameFuzzer {
     /** A valid frame of some shape; a new buffer. */
     private ByteBuf shape(int handle) {
         int requestId = random.nextInt();
-        return switch (random.nextInt(11)) {
+        return switch (random.nextInt(12)) {
             case 0 -> {
                 ByteBuf out = allocator.heapBuffer();
                 ClockFrames.writePing(out, requestId, random.nextLong());
                 yield out;
             }
+            case 11 ->
+                ControlCodec.encode(
+                        allocator,
+                        FrameType.HISTORY,
+                        requestId,
+                        History.newBuilder()
+                                .setTopic(topic)
+                                .setStartValue(random.nextInt(5))
+                                .setOffset(random.nextInt(3) == 0 ? random.nextLong() : random.nextInt(100))
+                                .setTimeUs(random.nextLong())
+                                .setBackwards(random.nextBoolean())
+                                .setLimit(random.nextInt(310))
+                                .setEpoch(random.nextInt(3))
+                                .build());
             case 1 ->
                 ControlCodec.encode(
                         allocator,

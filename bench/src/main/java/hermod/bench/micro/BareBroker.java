@@ -8,6 +8,7 @@ import hermod.broker.admission.ServiceConfig;
 import hermod.broker.admission.ServiceSwitch;
 import hermod.broker.admission.Verdict;
 import hermod.broker.dispatch.Dispatch;
+import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.filter.FilterConfig;
 import hermod.broker.metrics.ChannelInfo;
 import hermod.broker.metrics.Metrics;
@@ -56,6 +57,7 @@ import java.util.function.Supplier;
  * <p>A shard's thread is whoever calls {@link #runTasks}; one thread at a time for each shard. Tokens are not looked at, and the limits on a connection's rate are asked and never reached.
  */
 public final class BareBroker implements AutoCloseable {
+    private final MemoryEngine engine = MemoryEngine.inline();
     private static final String ORG = "acme";
     private static final String CHANNEL = "chat";
     private static final int PAYLOAD_LIMIT_BYTES = 262_144;
@@ -129,7 +131,8 @@ public final class BareBroker implements AutoCloseable {
                 setup.topic,
                 BatchingConfig.defaults(),
                 PAYLOAD_LIMIT_BYTES,
-                1_000);
+                1_000,
+                engine);
         SessionGround sessionGround = sessionGround(channels, setup);
         for (int i = 0; i < shardCount; i++) {
             dispatches[i] = new Dispatch(ground, i, metrics.shard(i));

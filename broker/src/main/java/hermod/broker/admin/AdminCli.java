@@ -32,6 +32,7 @@ import picocli.CommandLine.Spec;
             TokenCommand.class,
             PubCommand.class,
             SubCommand.class,
+            HistoryCommand.class,
             KillCommand.class,
             RolloutCommand.class,
             DrainCommand.class,

@@ -25,6 +25,18 @@ final class AuditOption {
     @Option(names = "--data", paramLabel = "DIR", description = "Data directory of a broker that is not running.")
     private @Nullable Path dataDir;
 
+    private static Engine open(StoreOpener stores, Path dataDir) throws IOException {
+        try {
+            return stores.open(dataDir);
+        } catch (IOException failed) {
+            throw new CliException(
+                    ExitCode.FAILED,
+                    "The audit log can't be read: " + failed.getMessage()
+                            + ". --data reads the directory of a broker that is stopped; --admin asks one that runs.",
+                    failed);
+        }
+    }
+
     /** @return the exit code. */
     int read(StoreOpener stores, Reading reading) {
         if (address != null && dataDir != null) {
@@ -38,7 +50,7 @@ final class AuditOption {
             if (!Files.isDirectory(dataDir)) {
                 throw new CliException(ExitCode.USAGE, "There is no data directory " + dataDir + ".");
             }
-            try (Engine engine = stores.open(dataDir)) {
+            try (Engine engine = open(stores, dataDir)) {
                 return reading.read(new EngineAudit(engine));
             }
         } catch (IOException failed) {

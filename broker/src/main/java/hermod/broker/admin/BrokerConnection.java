@@ -4,6 +4,7 @@ import com.google.protobuf.MessageLite;
 import com.google.protobuf.Parser;
 import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
+import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.ProtocolVersion;
@@ -30,6 +31,7 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.time.Clock;
 import java.time.Instant;
+import java.util.ArrayDeque;
 import java.util.UUID;
 
 /**
@@ -41,6 +43,9 @@ import java.util.UUID;
 final class BrokerConnection implements AutoCloseable {
     private static final int CONNECT_TIMEOUT_MS = 5_000;
     private static final int ANSWER_TIMEOUT_MS = 10_000;
+    private static final int TRIES_MAX = 20;
+    private static final long RETRY_MS_MIN = 20;
+    private static final long RETRY_MS_MAX = 2_000;
 
     private final HostPort address;
     private final Socket socket;
@@ -48,6 +53,9 @@ final class BrokerConnection implements AutoCloseable {
     private final OutputStream out;
     private int frameLimitBytes = ProtocolLimits.PAYLOAD_BYTES_CEILING + ProtocolLimits.FRAME_OVERHEAD_BYTES;
     private Welcome welcome = Welcome.getDefaultInstance();
+
+    /** Events that came before the answer that was awaited. */
+    private final ArrayDeque<ByteBuf> early = new ArrayDeque<>();
 
     private BrokerConnection(HostPort address, Socket socket) throws IOException {
         this.address = address;
@@ -57,14 +65,14 @@ final class BrokerConnection implements AutoCloseable {
     }
 
     /** @throws CliException NO_BROKER if nothing answers, FAILED if the broker refuses. */
-    static BrokerConnection open(HostPort address, String token) {
+    static BrokerConnection open(HostPort address, String token, Feature... features) {
         Socket socket = new Socket();
         try {
             socket.connect(new InetSocketAddress(address.connectHost(), address.port()), CONNECT_TIMEOUT_MS);
             socket.setTcpNoDelay(true);
             socket.setSoTimeout(ANSWER_TIMEOUT_MS);
             BrokerConnection connection = new BrokerConnection(address, socket);
-            connection.shakeHands(token);
+            connection.shakeHands(token, features);
             return connection;
         } catch (IOException | IllegalArgumentException unreachable) {
             closeQuietly(socket);
@@ -79,13 +87,18 @@ final class BrokerConnection implements AutoCloseable {
         }
     }
 
-    private void shakeHands(String token) throws IOException {
+    private void shakeHands(String token, Feature... features) throws IOException {
+        long offered = 0;
+        for (Feature feature : features) {
+            offered |= feature.bit();
+        }
         send(
                 FrameType.HELLO,
                 0,
                 Hello.newBuilder()
                         .setMinVersion(ProtocolVersion.LOWEST)
                         .setMaxVersion(ProtocolVersion.HIGHEST)
+                        .setFeatures(offered)
                         .setToken(token)
                         .setDeviceId("cli-" + UUID.randomUUID())
                         .setPlatform(Platform.PLATFORM_CLI)
@@ -94,7 +107,8 @@ final class BrokerConnection implements AutoCloseable {
                         .build());
         welcome = decode(Welcome.parser(), expect(FrameType.WELCOME));
         if (welcome.getLimits().getFrameBytes() > 0) {
-            frameLimitBytes = welcome.getLimits().getFrameBytes();
+            frameLimitBytes =
+                    Math.max(welcome.getLimits().getFrameBytes(), ProtocolLimits.CONTROL_FRAME_TO_CLIENT_BYTES);
         }
         keepAlive();
     }
@@ -120,11 +134,59 @@ final class BrokerConnection implements AutoCloseable {
     }
 
     /**
+     * Asks, and again where the broker asks to come back later. Events that come meanwhile are kept for {@link #nextEvent}.
+     *
+     * @throws CliException as {@link #read}.
+     */
+    ByteBuf ask(FrameType type, int requestId, MessageLite message, FrameType answer) throws IOException {
+        for (int tries = 1; ; tries++) {
+            send(type, requestId, message);
+            ByteBuf frame = next(true);
+            while (FrameHeader.type(frame, 0) != answer.code()
+                    && FrameHeader.type(frame, 0) != FrameType.ERROR.code()) {
+                if (FrameHeader.type(frame, 0) == FrameType.EVENT.code()) {
+                    early.addLast(frame);
+                }
+                frame = next(true);
+            }
+            if (FrameHeader.type(frame, 0) == answer.code()) {
+                return frame;
+            }
+            Error error = decode(Error.parser(), frame);
+            boolean isPassing = error.getCode() == ErrorCode.RATE_LIMITED.code()
+                    || error.getCode() == ErrorCode.BACK_PRESSURED.code();
+            if (!isPassing || tries == TRIES_MAX) {
+                throw refused("The broker refused a request", error.getCode(), error.getMessage());
+            }
+            pause(Math.max(RETRY_MS_MIN, Math.min(RETRY_MS_MAX, Integer.toUnsignedLong(error.getRetryAfterMs()))));
+        }
+    }
+
+    private static void pause(long ms) {
+        try {
+            Thread.sleep(ms);
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+            throw new CliException(ExitCode.FAILED, "Interrupted.", interrupted);
+        }
+    }
+
+    /** The next EVENT, first those that came while something else was awaited. */
+    ByteBuf nextEvent() throws IOException {
+        ByteBuf kept = early.pollFirst();
+        return kept == null ? expect(FrameType.EVENT) : kept;
+    }
+
+    /**
      * The next frame that is no PING or PONG.
      *
      * @throws CliException FAILED if the broker closes, answers with an error, or breaks the protocol.
      */
     ByteBuf read() throws IOException {
+        return next(false);
+    }
+
+    private ByteBuf next(boolean takesErrors) throws IOException {
         while (true) {
             ByteBuf frame = readAny();
             FrameType type = FrameType.ofCode(FrameHeader.type(frame, 0));
@@ -136,7 +198,7 @@ final class BrokerConnection implements AutoCloseable {
                         ExitCode.FAILED,
                         "The broker at " + address + " closed the connection: " + CloseCode.nameOf(close.getCode())
                                 + ", " + TopicName.shown(close.getMessage()));
-            } else if (type == FrameType.ERROR) {
+            } else if (type == FrameType.ERROR && !takesErrors) {
                 Error error = decode(Error.parser(), frame);
                 throw refused("The broker refused a request", error.getCode(), error.getMessage());
             } else if (type != FrameType.PONG) {

@@ -3,6 +3,7 @@ package hermod.broker.admin;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.metrics.LatencySummary;
+import hermod.broker.metrics.StoreStats;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -33,11 +34,29 @@ final class PrometheusText {
         gauge("hermod_shards", "Shards, each one thread.", stats.shards());
         gauge("hermod_connections", "Connections open now.", stats.connections());
         gauge("hermod_topics", "Topics alive now.", stats.topics());
+        store(stats.store());
         for (Map.Entry<String, Long> counter : stats.counters().entrySet()) {
             String name = "hermod_" + snake(counter.getKey()) + "_total";
             head(name, "counter", "Counter " + escapedHelp(counter.getKey()) + " since the start.");
             page.append(name).append(' ').append(counter.getValue()).append('\n');
         }
+    }
+
+    private void store(StoreStats store) {
+        gauge("hermod_store_ok", "Whether durable events can be stored now.", store.isWell() ? 1 : 0);
+        gauge("hermod_store_waiting_bytes", "Appended and not on disk yet.", store.waitingBytes());
+        gauge(
+                "hermod_store_journal_bytes",
+                "On disk before the store proper: what a restart reads again.",
+                store.journalBytes());
+        gauge("hermod_store_disk_bytes", "Disk that the store uses.", store.diskBytes());
+        gauge("hermod_store_memory_bytes", "Memory of the store outside the Java heap.", store.memoryBytes());
+        head("hermod_store_sync_p99_seconds", "gauge", "99th percentile of the latest syncs.");
+        page.append("hermod_store_sync_p99_seconds ")
+                .append(store.syncP99Us() / US_PER_SECOND)
+                .append('\n');
+        head("hermod_store_syncs_total", "counter", "Syncs of the journal.");
+        page.append("hermod_store_syncs_total ").append(store.syncs()).append('\n');
     }
 
     private void channels(List<ChannelStats> channels) {

@@ -1,5 +1,6 @@
 package hermod.broker.admin;
 
+import hermod.protocol.Feature;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -20,9 +21,10 @@ final class ServerOptions {
                             + "development mode needs none.")
     private @Nullable String token;
 
-    BrokerConnection connect() {
+    /** @param features offered. */
+    BrokerConnection connect(Feature... features) {
         String fromEnvironment = System.getenv("HERMOD_TOKEN");
         String chosen = token != null ? token : fromEnvironment != null ? fromEnvironment : "";
-        return BrokerConnection.open(HostPort.parse(address, "--server"), chosen.trim());
+        return BrokerConnection.open(HostPort.parse(address, "--server"), chosen.trim(), features);
     }
 }

@@ -7,9 +7,11 @@ import hermod.broker.metrics.ConnectionStats;
 import hermod.broker.metrics.LatencySummary;
 import hermod.broker.metrics.SlowConnections;
 import hermod.broker.metrics.SlowStats;
+import hermod.broker.metrics.StoreStats;
 import hermod.broker.metrics.TopicStats;
 import java.io.ByteArrayOutputStream;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import tools.jackson.core.JsonGenerator;
 import tools.jackson.core.ObjectWriteContext;
@@ -44,6 +46,7 @@ final class StatsJson {
                 out.writeNumberProperty(counter.getKey(), counter.getValue());
             }
             out.writeEndObject();
+            store(out, stats.store());
             out.writeName("channels").writeStartArray();
             for (ChannelStats one : stats.channels()) {
                 if (channel.isEmpty() || channel.equals(one.channel())) {
@@ -59,6 +62,24 @@ final class StatsJson {
             out.writeEndObject();
         }
         return bytes.toByteArray();
+    }
+
+    private static void store(JsonGenerator out, StoreStats store) {
+        out.writeName("store").writeStartObject();
+        out.writeStringProperty("health", store.isWell() ? "ok" : store.fault().toLowerCase(Locale.ROOT));
+        out.writeStringProperty("reason", store.reason());
+        out.writeNumberProperty("storedEvents", store.storedEvents());
+        out.writeNumberProperty("syncs", store.syncs());
+        out.writeName("syncUs").writeStartObject();
+        out.writeNumberProperty("p50", store.syncP50Us());
+        out.writeNumberProperty("p99", store.syncP99Us());
+        out.writeNumberProperty("max", store.syncMaxUs());
+        out.writeEndObject();
+        out.writeNumberProperty("waitingBytes", store.waitingBytes());
+        out.writeNumberProperty("journalBytes", store.journalBytes());
+        out.writeNumberProperty("diskBytes", store.diskBytes());
+        out.writeNumberProperty("memoryBytes", store.memoryBytes());
+        out.writeEndObject();
     }
 
     /** @param total connections there are, of which the list may hold only the first ones. */

@@ -29,6 +29,7 @@ final class StatsTable {
                 count(stats.number("shards"), "shard"),
                 count(stats.number("connections"), "connection"),
                 count(stats.number("topics"), "topic")));
+        store(page, stats.child("store"));
         counters(page, stats.child("counters"));
         List<JsonTree> channels = stats.children("channels");
         List<JsonTree> rows = new ArrayList<>(channels);
@@ -44,6 +45,29 @@ final class StatsTable {
         }
         topics(page, stats.children("topicStats"));
         return page.toString();
+    }
+
+    private static void store(StringBuilder page, JsonTree store) {
+        String health = store.text("health");
+        if (!health.isEmpty() && !health.equals("ok")) {
+            page.append("STORE ")
+                    .append(shown(health).toUpperCase(Locale.ROOT))
+                    .append(": durable publishes are refused. ")
+                    .append(shown(store.text("reason")))
+                    .append('\n');
+        }
+        if (store.number("syncs") > 0) {
+            JsonTree sync = store.child("syncUs");
+            page.append(String.format(
+                    Locale.ROOT,
+                    "store   %s stored in %s   sync p50 %s us, p99 %s us   journal %s B   disk %s B%n",
+                    count(store.number("storedEvents"), "event"),
+                    count(store.number("syncs"), "sync"),
+                    grouped(sync.number("p50")),
+                    grouped(sync.number("p99")),
+                    grouped(store.number("journalBytes")),
+                    grouped(store.number("diskBytes"))));
+        }
     }
 
     static String connections(JsonTree answer) {

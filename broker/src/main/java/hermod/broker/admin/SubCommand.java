@@ -1,22 +1,24 @@
 package hermod.broker.admin;
 
-import hermod.protocol.EventType;
+import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.TopicName;
+import hermod.protocol.control.wire.Cursor;
+import hermod.protocol.control.wire.History;
+import hermod.protocol.control.wire.Resume;
+import hermod.protocol.control.wire.ResumeResult;
+import hermod.protocol.control.wire.Resumed;
 import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.Subscribed;
 import hermod.protocol.control.wire.TopicResult;
-import hermod.protocol.frame.Entry;
-import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.EventFrame;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
+import hermod.protocol.frame.HistoryPageFrame;
 import io.netty.buffer.ByteBuf;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.io.StringWriter;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -29,17 +31,12 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
-import tools.jackson.core.JsonGenerator;
-import tools.jackson.core.ObjectWriteContext;
-import tools.jackson.core.json.JsonFactory;
 
 @Command(
         name = "sub",
         mixinStandardHelpOptions = true,
         description = "Subscribe to topics and print their events, one a line: topic, offset, publisher, payload.")
 final class SubCommand implements Callable<Integer> {
-    private static final JsonFactory JSON = new JsonFactory();
-
     @Mixin
     private final ServerOptions server = new ServerOptions();
 
@@ -59,8 +56,10 @@ final class SubCommand implements Callable<Integer> {
     @Option(
             names = "--from",
             paramLabel = "OFFSET",
-            description = "Begin at an earlier event. Not in this version yet.")
+            description = "Begin at an earlier event: first what is stored from there on, then what comes. One topic.")
     private @Nullable Long from;
+
+    private long printed;
 
     @Spec
     @SuppressWarnings("NullAway.Init") // picocli sets it before anything is run
@@ -68,9 +67,6 @@ final class SubCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        if (from != null) {
-            throw new CliException(ExitCode.USAGE, "--from is not in this version yet.");
-        }
         for (String topic : topics) {
             String fault = TopicName.faultOf(topic);
             if (fault != null) {
@@ -80,12 +76,100 @@ final class SubCommand implements Callable<Integer> {
         if (topics.size() > ProtocolLimits.TOPICS_PER_REQUEST) {
             throw new CliException(ExitCode.USAGE, "At most " + ProtocolLimits.TOPICS_PER_REQUEST + " topics.");
         }
-        try (BrokerConnection connection = server.connect()) {
-            Map<Integer, String> byHandle = subscribe(connection);
-            connection.waitForEver();
-            print(connection, byHandle);
+        Long begin = from;
+        if (begin == null) {
+            try (BrokerConnection connection = server.connect()) {
+                Map<Integer, String> byHandle = subscribe(connection);
+                connection.waitForEver();
+                print(connection, byHandle, 0);
+                return ExitCode.OK;
+            }
+        }
+        if (topics.size() > 1 || begin < 0) {
+            throw new CliException(
+                    ExitCode.USAGE, begin < 0 ? "--from must be 0 or more." : "--from goes with one topic.");
+        }
+        try (BrokerConnection connection = server.connect(Feature.HISTORY, Feature.RESUME)) {
+            printFrom(connection, topics.get(0), begin);
             return ExitCode.OK;
         }
+    }
+
+    /** First what is stored, page by page; then RESUME goes on behind the last page, so nothing is missed or comes twice. */
+    private void printFrom(BrokerConnection connection, String topic, long begin) throws IOException {
+        PastReader past = new PastReader(connection, spec.commandLine().getErr());
+        HistoryPageFrame.Head end = printPages(past, topic, begin, 0, Long.MAX_VALUE);
+        if (isDone()) {
+            return;
+        }
+        long cursor = end.forwardsFrom() - 1;
+        ResumeResult resumed = resume(connection, topic, end.epoch(), cursor);
+        TopicResult granted = BrokerConnection.granted(resumed.getTopic());
+        if (resumed.getOutcome() == ResumeResult.Outcome.OUTCOME_LOST && end.epoch() != 0) {
+            if (granted.getEpoch() != end.epoch()) {
+                tell("the topic was forgotten meanwhile and began anew");
+            } else if (resumed.getFromOffset() > cursor + 1) {
+                // Stored since the last page, and not in the broker's memory any more.
+                end = printPages(past, topic, cursor + 1, end.epoch(), resumed.getFromOffset());
+                if (end.forwardsFrom() < resumed.getFromOffset()) {
+                    tell("offsets " + end.forwardsFrom() + " to " + (resumed.getFromOffset() - 1) + " can't be had");
+                }
+            }
+        }
+        tell("subscribed to " + TopicName.shown(topic) + ", next offset " + granted.getNextOffset());
+        connection.waitForEver();
+        print(connection, Map.of(granted.getHandle(), topic), granted.getNextOffset());
+    }
+
+    private static ResumeResult resume(BrokerConnection connection, String topic, int epoch, long offset)
+            throws IOException {
+        if (!Feature.RESUME.isIn(connection.welcome().getFeatures())) {
+            throw new CliException(ExitCode.FAILED, "The broker does not resume subscriptions.");
+        }
+        Resume.Builder wanted = Resume.newBuilder()
+                .setResumeToken(connection.welcome().getResumeToken())
+                .addCursors(Cursor.newBuilder().setTopic(topic).setEpoch(epoch).setOffset(offset));
+        Resumed resumed = connection.decode(
+                Resumed.parser(), connection.ask(FrameType.RESUME, 1, wanted.build(), FrameType.RESUMED));
+        if (resumed.getResultsCount() != 1) {
+            throw new CliException(ExitCode.FAILED, "The broker did not answer for the topic.");
+        }
+        return resumed.getResults(0);
+    }
+
+    /**
+     * Prints what is stored from an offset on.
+     *
+     * @param before the first offset that is not wanted.
+     * @return the last page's head.
+     */
+    private HistoryPageFrame.Head printPages(PastReader past, String topic, long begin, int epoch, long before)
+            throws IOException {
+        History.Builder asked = History.newBuilder()
+                .setTopic(topic)
+                .setStart(History.Start.START_OFFSET)
+                .setOffset(begin)
+                .setEpoch(epoch)
+                .setLimit(ProtocolLimits.HISTORY_PAGE_EVENTS);
+        while (true) {
+            PastReader.Page page = past.read(asked.build());
+            for (ByteBuf event : page.events()) {
+                if (!isDone() && EventFrame.offset(event, 0) < before) {
+                    print(topic, event);
+                }
+            }
+            HistoryPageFrame.Head head = page.head();
+            if (isDone() || !head.hasMore() || head.forwardsFrom() >= before) {
+                return head;
+            }
+            asked.setOffset(head.forwardsFrom()).setEpoch(head.epoch());
+        }
+    }
+
+    private void tell(String what) {
+        PrintWriter err = spec.commandLine().getErr();
+        err.println(what);
+        err.flush();
     }
 
     private Map<Integer, String> subscribe(BrokerConnection connection) throws IOException {
@@ -106,86 +190,30 @@ final class SubCommand implements Callable<Integer> {
         return byHandle;
     }
 
-    private void print(BrokerConnection connection, Map<Integer, String> byHandle) throws IOException {
-        PrintWriter out = spec.commandLine().getOut();
-        long printed = 0;
-        while ((count == 0 || printed < count) && !out.checkError()) {
-            ByteBuf frame = connection.expect(FrameType.EVENT);
+    /** @param first offset that is wanted: what is below it was printed. */
+    private void print(BrokerConnection connection, Map<Integer, String> byHandle, long first) throws IOException {
+        while (!isDone()) {
+            ByteBuf frame = connection.nextEvent();
             try {
                 EventFrame.check(frame, 0);
             } catch (ProtocolException broken) {
                 throw new CliException(
                         ExitCode.FAILED, "The broker breaks the protocol: " + broken.getMessage() + ".", broken);
             }
-            String topic = byHandle.getOrDefault(FrameHeader.handle(frame, 0), "?");
-            out.println(json ? json(topic, frame) : line(topic, frame));
-            out.flush();
-            printed++;
-        }
-    }
-
-    private static String line(String topic, ByteBuf frame) {
-        return TopicName.shown(topic) + " " + EventFrame.offset(frame, 0) + " " + TopicName.shown(source(frame)) + " "
-                + escaped(payload(frame));
-    }
-
-    private static String json(String topic, ByteBuf frame) {
-        int entryAt = EventFrame.entryAt(frame, 0);
-        StringWriter text = new StringWriter();
-        try (JsonGenerator out = JSON.createGenerator(ObjectWriteContext.empty(), text)) {
-            out.writeStartObject();
-            out.writeStringProperty("topic", topic);
-            out.writeNumberProperty("offset", EventFrame.offset(frame, 0));
-            out.writeNumberProperty("timestampUs", Entry.timestampUs(frame, entryAt));
-            out.writeNumberProperty("ttlSeconds", Entry.ttlSeconds(frame, entryAt));
-            out.writeStringProperty("type", type(frame, entryAt));
-            out.writeStringProperty("priority", FrameHeader.priority(frame, 0).name());
-            out.writeStringProperty("source", source(frame));
-            out.writeStringProperty("payload", payload(frame));
-            out.writeEndObject();
-        }
-        return text.toString();
-    }
-
-    private static String type(ByteBuf frame, int entryAt) {
-        int type = Entry.type(frame, entryAt);
-        if (type != EventType.CUSTOM) {
-            return EventType.nameOf(type);
-        }
-        String own = field(frame, EventFields.TAG_TYPE_NAME);
-        return own == null ? "" : own;
-    }
-
-    private static String source(ByteBuf frame) {
-        String source = field(frame, EventFields.TAG_SOURCE);
-        return source == null ? "-" : source;
-    }
-
-    private static @Nullable String field(ByteBuf frame, int tag) {
-        int entryAt = EventFrame.entryAt(frame, 0);
-        int fieldsBytes = Entry.fieldsBytes(frame, entryAt);
-        if (EventFields.structureFaultOf(frame, entryAt + Entry.FIELDS_AT, fieldsBytes) != null) {
-            return null;
-        }
-        return EventFields.text(frame, entryAt + Entry.FIELDS_AT, fieldsBytes, tag);
-    }
-
-    private static String payload(ByteBuf frame) {
-        int payloadAt = Entry.payloadAt(frame, EventFrame.entryAt(frame, 0));
-        return frame.toString(payloadAt, frame.writerIndex() - payloadAt, StandardCharsets.UTF_8);
-    }
-
-    /** A payload is a stranger's; a terminal must not obey it, and a line stays one. */
-    private static String escaped(String text) {
-        StringBuilder safe = new StringBuilder(text.length());
-        for (int i = 0; i < text.length(); i++) {
-            char c = text.charAt(i);
-            if (c == '\n') {
-                safe.append("\\n");
-            } else {
-                safe.append(c < ' ' || (c >= 0x7f && c <= 0x9f) || c == '\u2028' || c == '\u2029' ? '?' : c);
+            if (EventFrame.offset(frame, 0) >= first) {
+                print(byHandle.getOrDefault(FrameHeader.handle(frame, 0), "?"), frame);
             }
         }
-        return safe.toString();
+    }
+
+    private void print(String topic, ByteBuf event) {
+        PrintWriter out = spec.commandLine().getOut();
+        out.println(EventText.of(topic, event, json));
+        out.flush();
+        printed++;
+    }
+
+    private boolean isDone() {
+        return (count != 0 && printed >= count) || spec.commandLine().getOut().checkError();
     }
 }

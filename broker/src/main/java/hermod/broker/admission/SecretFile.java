@@ -62,7 +62,19 @@ public final class SecretFile {
      * @throws ConfigException as {@link #read}, or if it can't be made.
      */
     public static byte[] readOrCreate(Path dataDir) throws ConfigException {
-        Path file = in(dataDir);
+        return readOrCreateFile(in(dataDir));
+    }
+
+    /**
+     * The same for the secret from which the broker makes its numbers of users and devices: they are stored with their events, so they must be the same after a restart.
+     *
+     * @throws ConfigException likewise.
+     */
+    public static byte[] readOrCreateIdentity(Path dataDir) throws ConfigException {
+        return readOrCreateFile(dataDir.resolve("auth").resolve("identity.key"));
+    }
+
+    private static byte[] readOrCreateFile(Path file) throws ConfigException {
         if (Files.isSymbolicLink(file)) {
             throw new ConfigException(file
                     + ": is a symbolic link, which is not followed; name another file with admission.secret-file.");

@@ -229,12 +229,8 @@ public final class AuditTrail {
         kept.writerIndex(entryAt + entryBytes);
         lastSequence++;
         lost = 0;
-        if (!isFailing) {
-            handOver();
-        } else if (handed.isEmpty() && kept.readableBytes() <= HANDED_BYTES_MAX) {
-            // Its event is about to try the engine too, and must not be stored before it.
-            isProbing = handOverSome();
-        }
+        // Its event is about to try the engine too, and must not be stored before it.
+        handOver();
         return lastSequence;
     }
 
@@ -289,8 +285,22 @@ public final class AuditTrail {
         }
     }
 
+    /**
+     * Hands over what is kept, as far as the engine takes it now.
+     *
+     * @return whether the engine has all records: what is appended next is then not stored before them.
+     */
+    public boolean handOver() {
+        if (!isFailing) {
+            handOverAll();
+        } else if (handed.isEmpty() && kept.isReadable()) {
+            isProbing = handOverSome();
+        }
+        return (!isFailing || isProbing) && handedBytes == kept.readableBytes();
+    }
+
     /** Hands over all that is kept and not under way, as long as the engine has room. What stays behind is handed over when something was stored. */
-    private void handOver() {
+    private void handOverAll() {
         while (handedBytes < kept.readableBytes() && handOverSome()) {
             // Each time some.
         }
@@ -357,7 +367,7 @@ public final class AuditTrail {
         isFailing = false;
         isProbing = false;
         boolean isMore = handedBytes < kept.readableBytes();
-        handOver();
+        handOverAll();
         if (lost > 0 && hasSpace()) {
             isMore = true;
             record(lastTimeUs, Actor.BROKER, "broker", "", "audit.resumed", stream.name(), "records were lost");
@@ -411,7 +421,7 @@ public final class AuditTrail {
         if (!isFailing) {
             if (handed.isEmpty() && kept.isReadable()) {
                 // There was no room, and nothing under way whose end would make some.
-                handOver();
+                handOverAll();
                 appender.flush();
             }
             return;

@@ -1,5 +1,8 @@
 package hermod.broker.dispatch;
 
+import hermod.broker.audit.AuditConfig;
+import hermod.broker.audit.AuditStream;
+import hermod.broker.engine.Engine;
 import hermod.broker.filter.FeedFilter;
 import hermod.broker.metrics.Counter;
 import hermod.broker.metrics.ShardMetrics;
@@ -20,6 +23,7 @@ import hermod.broker.topic.HandleTable;
 import hermod.broker.topic.HomeTopics;
 import hermod.broker.topic.ReplayBudget;
 import hermod.broker.topic.RunCompressor;
+import hermod.broker.topic.RunSink;
 import hermod.broker.topic.Subscriptions;
 import hermod.broker.topic.Topic;
 import hermod.broker.topic.TopicConfig;
@@ -58,6 +62,7 @@ public final class Dispatch implements RingHandler {
         final TopicConfig topicConfig;
         final BatchingConfig batching;
         final BatchTakers batchTakers;
+        final Engine engine;
         final int payloadLimitBytes;
         final int progressIntervalMs;
 
@@ -68,7 +73,9 @@ public final class Dispatch implements RingHandler {
                 TopicConfig topicConfig,
                 BatchingConfig batching,
                 int payloadLimitBytes,
-                int progressIntervalMs) {
+                int progressIntervalMs,
+                Engine engine) {
+            this.engine = engine;
             this.shards = Arrays.copyOf(shards, shards.length);
             this.dispatches = new Dispatch[shards.length];
             this.chunks = new ChunkTable[shards.length];
@@ -124,7 +131,17 @@ public final class Dispatch implements RingHandler {
         outgoing = new Outgoing[ground.shards.length];
         Arrays.setAll(outgoing, to -> new Outgoing(ground.shards[to], metrics));
         dispatcher = new TopicDispatcher(
-                shard, topics, deduplication, ground.channels, windows, compressor, metrics, outgoing);
+                shard,
+                topics,
+                deduplication,
+                ground.channels,
+                windows,
+                compressor,
+                metrics,
+                outgoing,
+                ground.engine,
+                ground.topicConfig.dedupIdsPerTopicLimitCount(),
+                this);
         progress = new ProgressList(shard.clock(), flushes, ground.allocator, ground.progressIntervalMs);
         fanout = new Fanout(
                 shard.clock(), metrics, subscriptions, ground.chunks, flushes, new Selection(metrics, progress));
@@ -159,6 +176,16 @@ public final class Dispatch implements RingHandler {
         }
     }
 
+    /**
+     * From now on every event of a channel that delivers early is recorded before it is delivered. On the shard, before anybody is served.
+     *
+     * @param head of the shard's own stream.
+     */
+    public void record(AuditConfig config, AuditStream.Head head) {
+        dispatcher.durables().record(config, head);
+        shard.requestTurn();
+    }
+
     /** Called on the shard's tick. */
     public void onTick(Runnable task) {
         onTick = task;
@@ -172,6 +199,17 @@ public final class Dispatch implements RingHandler {
         parties.remove(party.key());
     }
 
+    /** The connection of that key; null when it is gone. */
+    @Nullable
+    Party party(long key) {
+        return parties.get(key);
+    }
+
+    /** Who takes the runs of this shard's topics. */
+    RunSink runs() {
+        return dispatcher;
+    }
+
     /** Notes that a party has outcomes, to be written at the end of the turn. */
     public void noteOutcomes(Party party) {
         if (!party.outcomes().isEmpty() && party.markOutcomes()) {
@@ -181,7 +219,8 @@ public final class Dispatch implements RingHandler {
     }
 
     /** Asks the topic's home to let the party hold it; {@link Party#onHeld} has the answer. */
-    public void hold(Party party, int correlation, String org, TopicName name, boolean asSubscriber) {
+    public void hold(
+            Party party, int correlation, String org, TopicName name, boolean asSubscriber, boolean mayPublish) {
         hermod.broker.topic.Channel channel = ground.channels.of(name.channel());
         if (channel == null) {
             throw new IllegalArgumentException("no such channel: " + name.channel());
@@ -193,9 +232,11 @@ public final class Dispatch implements RingHandler {
                 .writeIntLE(correlation)
                 .writeShortLE(shard.index())
                 .writeByte(asSubscriber ? 1 : 0)
-                .writeByte(0)
+                .writeByte(mayPublish ? 1 : 0)
                 .writeShortLE(orgBytes.length)
                 .writeShortLE(nameBytes.length)
+                .writeLongLE(party.producer())
+                .writeLongLE(party.author())
                 .writeBytes(orgBytes)
                 .writeBytes(nameBytes);
         int home = HomeTopics.homeOf(org, name.toString(), ground.shards.length);
@@ -270,7 +311,11 @@ public final class Dispatch implements RingHandler {
                 topic,
                 in.getLongLE(at + 16),
                 in.getLongLE(at + 28),
-                topic == null ? ErrorCode.TOO_MANY_TOPICS : null);
+                topic == null ? refusalOf(in.getUnsignedShortLE(at + 24)) : null);
+    }
+
+    private static ErrorCode refusalOf(int code) {
+        return code == ErrorCode.TOO_MANY_TOPICS.code() ? ErrorCode.TOO_MANY_TOPICS : ErrorCode.UNAVAILABLE;
     }
 
     private void onOutcomes(ByteBuf in, int at) {
@@ -320,6 +365,7 @@ public final class Dispatch implements RingHandler {
             for (Outgoing each : outgoing) {
                 each.retry(shard);
             }
+            dispatcher.durables().store().settle();
             if (dispatcher.hasQueued()) {
                 dispatcher.handOver();
             }
@@ -331,6 +377,7 @@ public final class Dispatch implements RingHandler {
     @Override
     public void onTurnEnd() {
         try {
+            dispatcher.durables().store().flush();
             fanout.reportLoss();
             flushes.flushAll();
             // Subscribers first, then those who published to them: on other shards, then on this one.
@@ -371,6 +418,8 @@ public final class Dispatch implements RingHandler {
             // The timer does it; but nothing may wait for ever where it failed once.
             dispatcher.onTime(shard.clock().nowNs());
             windows.onTick(shard.clock().nowNs());
+            dispatcher.onTick();
+            dispatcher.durables().onTick();
             chunkPool.trim();
             topics.forgetIdle(shard.clock().nowNs());
             metrics.add(Counter.PRODUCERS_FORGOTTEN, deduplication.forgottenCount() - producersForgotten);
@@ -422,13 +471,18 @@ public final class Dispatch implements RingHandler {
                 return false;
             }
         }
-        return shard.rings().isEmpty() && !dispatcher.hasQueued() && !windows.isOpen() && withOutcomes.isEmpty();
+        return shard.rings().isEmpty()
+                && dispatcher.durables().isQuiet()
+                && !dispatcher.hasQueued()
+                && !windows.isOpen()
+                && withOutcomes.isEmpty();
     }
 
     /** Gives all memory back; the last thing on the shard. */
     public void close() {
         // Runs on their way hold references.
         shard.turnNow();
+        dispatcher.durables().store().close();
         compressor.close();
         topics.close();
     }

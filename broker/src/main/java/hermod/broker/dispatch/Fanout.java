@@ -4,6 +4,7 @@ import hermod.broker.metrics.ShardMetrics;
 import hermod.broker.metrics.Stage;
 import hermod.broker.outbox.Feed;
 import hermod.broker.outbox.FlushList;
+import hermod.broker.outbox.GapReason;
 import hermod.broker.outbox.Outbox;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
@@ -184,7 +185,11 @@ final class Fanout {
     void onReadBegin(@Nullable Feed feed, ByteBuf in, int at) {
         if (feed != null
                 && isAnswered(feed, in.getIntLE(at + 12))
-                && !feed.outbox().onReadBegin(feed, in.getLongLE(at + 16))) {
+                && !feed.outbox()
+                        .onReadBegin(
+                                feed,
+                                in.getLongLE(at + 16),
+                                in.getByte(at + 24) != 0 ? GapReason.EXPIRED : GapReason.OVERRUN)) {
             losing.add(feed.outbox());
         }
     }

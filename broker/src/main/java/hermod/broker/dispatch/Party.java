@@ -20,6 +20,9 @@ public interface Party {
     /** Who publishes, across connections: device and producer epoch, hashed with a secret; {@link #NO_PRODUCER} for a client that named no epoch. */
     long producer();
 
+    /** The user, as a number that stays the same over restarts. */
+    long author();
+
     /** The device across connections, hashed with a secret. */
     long device();
 

@@ -7,6 +7,7 @@ import hermod.broker.metrics.Stage;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
 import hermod.broker.shard.Shard;
+import hermod.broker.topic.DurableTopic;
 import hermod.broker.topic.IncomingEvent;
 import hermod.broker.topic.Topic;
 import hermod.broker.topic.TopicLog;
@@ -184,7 +185,25 @@ public final class Publisher {
     private void take(
             Party party, Publication to, IncomingEvent event, int requestId, long sequence, boolean isClamped) {
         TopicLog log = to.log;
-        if (log != null) {
+        DurableTopic durable = log == null ? null : log.durable();
+        if (log != null && durable != null) {
+            if (home.durables()
+                    .accept(
+                            log,
+                            durable,
+                            event,
+                            requestId,
+                            sequence,
+                            party.producer(),
+                            party.author(),
+                            isClamped,
+                            shard.clock().nowNs(),
+                            shard.index(),
+                            party.key(),
+                            party.outcomes())) {
+                party.onUnderWay(event.entryBytes);
+            }
+        } else if (log != null) {
             home.accept(
                     log,
                     event,
@@ -214,6 +233,7 @@ public final class Publisher {
                     .writeIntLE(topic.handle())
                     .writeShortLE(shard.index())
                     .writeShortLE(party.source().length)
+                    .writeLongLE(party.author())
                     .writeBytes(party.source());
         }
         int bits = (event.excludesDevice ? RingRecords.BIT_EXCLUDES_DEVICE : 0)

@@ -1,5 +1,6 @@
 package hermod.broker.dispatch;
 
+import hermod.broker.engine.Engine;
 import hermod.broker.metrics.ChannelCounter;
 import hermod.broker.metrics.Counter;
 import hermod.broker.metrics.ShardMetrics;
@@ -13,6 +14,7 @@ import hermod.broker.topic.Channels;
 import hermod.broker.topic.Chunk;
 import hermod.broker.topic.Conflation;
 import hermod.broker.topic.Deduplication;
+import hermod.broker.topic.DurableTopic;
 import hermod.broker.topic.HomeTopics;
 import hermod.broker.topic.IncomingEvent;
 import hermod.broker.topic.PieceSink;
@@ -28,6 +30,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.List;
 import org.agrona.concurrent.UnsafeBuffer;
 import org.jspecify.annotations.Nullable;
 
@@ -37,7 +40,7 @@ import org.jspecify.annotations.Nullable;
  * <p>From {@link Publisher}, directly on the same shard or through {@code shard.PriorityRings}; on to {@link Fanout}, always through the rings. Also says who holds a topic.
  */
 @RunsOn(Owner.SHARD)
-final class TopicDispatcher implements RunSink, PieceSink {
+final class TopicDispatcher implements RunSink, PieceSink, DurableDispatcher.Home, StoredTopics.Holds {
     /** Keys of one conflated reading; a few hundred KiB of memory, taken with the first. */
     private static final int CONFLATION_KEYS_MAX = 4_096;
 
@@ -49,6 +52,7 @@ final class TopicDispatcher implements RunSink, PieceSink {
     private final RunCompressor compressor;
     private final ShardMetrics metrics;
     private final Outgoing[] outgoing;
+    private final DurableDispatcher durables;
     private final ArrayList<TopicLog> queued = new ArrayList<>();
     private final IncomingEvent event = new IncomingEvent();
     private final PublishedWriter remoteOutcomes = new PublishedWriter();
@@ -76,6 +80,9 @@ final class TopicDispatcher implements RunSink, PieceSink {
     private int readNumber;
     private @Nullable TopicLog readLog;
 
+    /** As many as there are subscriptions at most. */
+    private final List<StoredReading> failedReads = new ArrayList<>();
+
     TopicDispatcher(
             Shard shard,
             HomeTopics topics,
@@ -84,7 +91,10 @@ final class TopicDispatcher implements RunSink, PieceSink {
             BatchWindows windows,
             RunCompressor compressor,
             ShardMetrics metrics,
-            Outgoing[] outgoing) {
+            Outgoing[] outgoing,
+            Engine engine,
+            int dedupIdsLimitCount,
+            Dispatch dispatch) {
         this.shard = shard;
         this.topics = topics;
         this.deduplication = deduplication;
@@ -93,6 +103,13 @@ final class TopicDispatcher implements RunSink, PieceSink {
         this.compressor = compressor;
         this.metrics = metrics;
         this.outgoing = outgoing;
+        this.durables = new DurableDispatcher(
+                shard, engine, dispatch, topics, deduplication, metrics, outgoing, this, this, dedupIdsLimitCount);
+    }
+
+    /** What durable topics have besides. */
+    DurableDispatcher durables() {
+        return durables;
     }
 
     /** The shard's one instance, to be filled by whoever calls {@link #accept} next. */
@@ -151,7 +168,8 @@ final class TopicDispatcher implements RunSink, PieceSink {
         }
     }
 
-    private void queue(TopicLog log) {
+    @Override
+    public void queue(TopicLog log) {
         if (log.queueForHandOver()) {
             queued.add(log);
         }
@@ -178,6 +196,7 @@ final class TopicDispatcher implements RunSink, PieceSink {
         int handle = in.getIntLE(at + 32);
         int publisherShard = in.getUnsignedShortLE(at + 36);
         int sourceBytes = in.getUnsignedShortLE(at + 38);
+        long author = in.getLongLE(at + 40);
         int next = at + RingRecords.EVENTS_FIXED_BYTES;
         TopicLog log = topics.of(handle);
         BufferView.lay(remoteEvents, in, 0, at + bytes);
@@ -190,7 +209,7 @@ final class TopicDispatcher implements RunSink, PieceSink {
         event.source = remoteSource;
         next += sourceBytes;
         try {
-            acceptAll(log, in, next, at + bytes, handle, producer, arrivedNs, publisherShard, party);
+            acceptAll(log, in, next, at + bytes, handle, producer, author, arrivedNs, publisherShard, party);
         } finally {
             // Also after a defect: outcomes left here would go to the next batch's publisher.
             sendOutcomes(publisherShard, party);
@@ -204,11 +223,14 @@ final class TopicDispatcher implements RunSink, PieceSink {
             int end,
             int handle,
             long producer,
+            long author,
             long arrivedNs,
             int publisherShard,
             long party) {
+        DurableTopic durable = log == null ? null : log.durable();
         int next = at;
         while (next < end) {
+            boolean isAnsweredLater = false;
             int requestId = in.getIntLE(next);
             int entryBytes = in.getIntLE(next + 4);
             if (log == null) {
@@ -226,18 +248,30 @@ final class TopicDispatcher implements RunSink, PieceSink {
                 event.entryBytes = entryBytes;
                 event.type = Entry.type(in, entryAt);
                 event.fieldsBytes = Entry.fieldsBytes(in, entryAt);
-                accept(
-                        log,
-                        event,
-                        requestId,
-                        in.getLongLE(next + 8),
-                        producer,
-                        (bits & RingRecords.BIT_CLAMPED) != 0,
-                        arrivedNs,
-                        remoteOutcomes);
+                long sequence = in.getLongLE(next + 8);
+                boolean isClamped = (bits & RingRecords.BIT_CLAMPED) != 0;
+                if (durable == null) {
+                    accept(log, event, requestId, sequence, producer, isClamped, arrivedNs, remoteOutcomes);
+                } else {
+                    isAnsweredLater = durables.accept(
+                            log,
+                            durable,
+                            event,
+                            requestId,
+                            sequence,
+                            producer,
+                            author,
+                            isClamped,
+                            arrivedNs,
+                            publisherShard,
+                            party,
+                            remoteOutcomes);
+                }
             }
-            answeredEvents++;
-            answeredBytes += entryBytes;
+            if (!isAnsweredLater) {
+                answeredEvents++;
+                answeredBytes += entryBytes;
+            }
             if (remoteOutcomes.isFull()) {
                 sendOutcomes(publisherShard, party);
             }
@@ -246,7 +280,7 @@ final class TopicDispatcher implements RunSink, PieceSink {
     }
 
     private void sendOutcomes(int toShard, long party) {
-        if (remoteOutcomes.isEmpty()) {
+        if (remoteOutcomes.isEmpty() && answeredEvents == 0) {
             return;
         }
         scratch.clear().writeLongLE(party).writeIntLE(answeredEvents).writeIntLE(answeredBytes);
@@ -274,22 +308,55 @@ final class TopicDispatcher implements RunSink, PieceSink {
         if (channel == null) {
             throw new IllegalStateException("hold of a topic without a channel: " + name);
         }
-        TopicLog log = topics.open(org, name, channel, shard.clock().nowNs());
-        Priority lane = channel.policy().lane();
-        if (log == null) {
-            RingRecords.writeHeld(scratch, party, correlation, 0, 0, ErrorCode.TOO_MANY_TOPICS.code(), asSubscriber, 0);
-            outgoing[fromShard].sendSurely(lane, RingRecords.HELD, scratch);
+        if (channel.policy().durability().isOnDisk()) {
+            durables.topics()
+                    .hold(new StoredTopics.Hold(
+                            party,
+                            correlation,
+                            fromShard,
+                            asSubscriber,
+                            in.getByte(at + 15) != 0,
+                            in.getLongLE(at + 20),
+                            in.getLongLE(at + 28),
+                            org,
+                            name,
+                            channel));
             return;
         }
+        TopicLog log = topics.open(org, name, channel, shard.clock().nowNs());
+        if (log == null) {
+            refuseHold(party, correlation, fromShard, asSubscriber, channel, ErrorCode.TOO_MANY_TOPICS);
+        } else {
+            hold(log, party, correlation, fromShard, asSubscriber);
+        }
+    }
+
+    @Override
+    public void onReady(StoredTopics.Hold hold, TopicLog log) {
+        hold(log, hold.party(), hold.correlation(), hold.fromShard(), hold.asSubscriber());
+    }
+
+    @Override
+    public void onRefused(StoredTopics.Hold hold, ErrorCode code) {
+        refuseHold(hold.party(), hold.correlation(), hold.fromShard(), hold.asSubscriber(), hold.channel(), code);
+    }
+
+    private void refuseHold(
+            long party, int correlation, int fromShard, boolean asSubscriber, Channel channel, ErrorCode code) {
+        RingRecords.writeHeld(scratch, party, correlation, 0, 0, code.code(), asSubscriber, 0);
+        outgoing[fromShard].sendSurely(channel.policy().lane(), RingRecords.HELD, scratch);
+    }
+
+    private void hold(TopicLog log, long party, int correlation, int fromShard, boolean asSubscriber) {
         // What was published before belongs to those who held the topic before: the answer's offset must fall on a
         // run's border.
         log.handOver(this);
         RingRecords.writeHeld(
-                scratch, party, correlation, log.handle(), log.nextOffset(), 0, asSubscriber, log.firstAvailable());
+                scratch, party, correlation, log.handle(), log.visibleEnd(), 0, asSubscriber, log.firstReadable());
         log.hold(fromShard, asSubscriber);
         // An earlier mark is not for this subscriber.
         log.unmarkLagging(fromShard);
-        outgoing[fromShard].sendSurely(lane, RingRecords.HELD, scratch);
+        outgoing[fromShard].sendSurely(log.lane(), RingRecords.HELD, scratch);
     }
 
     /** Somebody on a shard lets a topic go. */
@@ -336,18 +403,98 @@ final class TopicDispatcher implements RunSink, PieceSink {
             return;
         }
         boolean isConflated = mayBeConflated && log.topic().channel().policy().conflates();
-        metrics.add(Counter.WINDOW_READS, 1);
         // Behind the answer only what was not read may follow.
         log.handOver(this);
         // The shard has heard of the mark; what it misses from now on needs another.
         log.unmarkLagging(readerShard);
+        DurableTopic durable = log.durable();
+        if (durable != null && from < Math.min(log.firstAvailable(), log.visibleEnd())) {
+            durables.read(
+                    durable,
+                    from,
+                    log.visibleEnd(),
+                    bytesMax,
+                    new StoredReading(this, readerShard, reader, handle, readNumber, from, log.visibleEnd()));
+            return;
+        }
+        metrics.add(Counter.WINDOW_READS, 1);
+        beginRead(log, durable == null ? log.firstAvailable() : from, false);
+        endRead(log, isConflated ? readConflated(log, from, bytesMax) : log.read(from, bytesMax, this));
+    }
+
+    private void beginRead(TopicLog log, long firstAvailable, boolean isStore) {
         readLog = log;
-        RingRecords.writeReadEdge(scratch, reader, handle, readNumber, log.firstAvailable(), false);
+        RingRecords.writeReadEdge(scratch, reader, log.handle(), readNumber, firstAvailable, isStore);
         outgoing[readerShard].sendSurely(log.lane(), RingRecords.READ_BEGIN, scratch);
-        long next = isConflated ? readConflated(log, from, bytesMax) : log.read(from, bytesMax, this);
-        RingRecords.writeReadEdge(scratch, reader, handle, readNumber, next, next == log.nextOffset());
+    }
+
+    private void endRead(TopicLog log, long next) {
+        RingRecords.writeReadEdge(scratch, reader, log.handle(), readNumber, next, next == log.visibleEnd());
         outgoing[readerShard].sendSurely(log.lane(), RingRecords.READ_END, scratch);
         readLog = null;
+    }
+
+    /**
+     * The store has answered a reader.
+     *
+     * @param frames whole EVENT frames; empty where there is nothing in what was asked for.
+     * @param firstKept the first offset the store keeps.
+     * @param next where to read on.
+     */
+    void onStoreRead(StoredReading question, byte[] frames, int count, long firstKept, long next) {
+        TopicLog log = topics.of(question.handle());
+        DurableTopic durable = log == null ? null : log.durable();
+        if (log == null || durable == null) {
+            return;
+        }
+        durable.firstKept(firstKept);
+        readerShard = question.readerShard();
+        reader = question.reader();
+        readNumber = question.readNumber();
+        // Behind the answer only what was not read may follow.
+        log.handOver(this);
+        beginRead(log, Math.min(firstKept, log.firstAvailable()), true);
+        if (count > 0) {
+            log.readStored(frames, frames.length, count, this);
+        }
+        endRead(log, next);
+    }
+
+    /** The store could not be read: what is missing is announced, up to what is in memory. */
+    void onStoreDamaged(StoredReading question) {
+        TopicLog log = topics.of(question.handle());
+        if (log != null) {
+            long next = Math.min(log.firstAvailable(), log.visibleEnd());
+            readerShard = question.readerShard();
+            reader = question.reader();
+            readNumber = question.readNumber();
+            log.handOver(this);
+            beginRead(log, next, true);
+            endRead(log, next);
+        }
+    }
+
+    /** Asks the store once more. */
+    void readAgain(StoredReading question) {
+        TopicLog log = topics.of(question.handle());
+        DurableTopic durable = log == null ? null : log.durable();
+        if (durable != null) {
+            durables.read(durable, question.from(), question.end(), StoredReading.AGAIN_BYTES, question);
+        }
+    }
+
+    /** Has a reading asked again with the next tick. */
+    void retryLater(StoredReading question) {
+        failedReads.add(question);
+    }
+
+    /** Asks the store again for what it could not read before. */
+    void onTick() {
+        if (!failedReads.isEmpty()) {
+            List<StoredReading> again = List.copyOf(failedReads);
+            failedReads.clear();
+            again.forEach(this::readAgain);
+        }
     }
 
     private long readConflated(TopicLog log, long from, int bytesMax) {
@@ -383,21 +530,44 @@ final class TopicDispatcher implements RunSink, PieceSink {
     }
 
     @Override
+    public void handOver(TopicLog log) {
+        log.handOver(this);
+    }
+
+    @Override
     public void onRun(TopicLog log, Chunk chunk, TopicLog.Run run) {
+        DurableTopic durable = log.durable();
+        if (durable == null || durables.submit(log, durable, chunk, run)) {
+            fanOut(
+                    log,
+                    chunk,
+                    run.from(),
+                    log.runEnd(),
+                    run.count(),
+                    run.firstOffset(),
+                    run.priority(),
+                    run.expiresAtUs(),
+                    run.hasExclusions(),
+                    run.arrivedNs());
+        }
+    }
+
+    @Override
+    public void fanOut(
+            TopicLog log,
+            Chunk chunk,
+            int from,
+            int end,
+            int count,
+            long firstOffset,
+            Priority priority,
+            long expiresAtUs,
+            boolean hasExclusions,
+            long arrivedNs) {
         // Here and not with each event: a run is all that was accepted since the last.
-        metrics.add(log.channel(), ChannelCounter.PUBLISHED, run.count());
-        writeRun(
-                log,
-                chunk,
-                run.from(),
-                log.runEnd(),
-                run.count(),
-                run.firstOffset(),
-                run.priority(),
-                run.expiresAtUs(),
-                run.hasExclusions(),
-                run.arrivedNs());
-        boolean isCompressed = writeCompressed(log, chunk, run);
+        metrics.add(log.channel(), ChannelCounter.PUBLISHED, count);
+        writeRun(log, chunk, from, end, count, firstOffset, priority, expiresAtUs, hasExclusions, arrivedNs);
+        boolean isCompressed = writeCompressed(log, chunk, from, end, count, priority, hasExclusions, expiresAtUs);
         for (int to = 0; to < outgoing.length; to++) {
             if (log.subscriberCount(to) == 0) {
                 continue;
@@ -414,22 +584,22 @@ final class TopicDispatcher implements RunSink, PieceSink {
                 if (isCompressed) {
                     compressor.chunk().memory().release();
                 }
-                onOverrun(log, to, run.firstOffset() + run.count() - 1);
+                onOverrun(log, to, firstOffset + count - 1);
             }
         }
     }
 
     /** Makes the run's compressed form where it pays, and tells of it behind the run. */
-    private boolean writeCompressed(TopicLog log, Chunk chunk, TopicLog.Run run) {
-        if (!compressor.compress(
-                log,
-                chunk,
-                run.from(),
-                log.runEnd(),
-                run.count(),
-                run.priority(),
-                run.hasExclusions(),
-                run.expiresAtUs())) {
+    private boolean writeCompressed(
+            TopicLog log,
+            Chunk chunk,
+            int from,
+            int end,
+            int count,
+            Priority priority,
+            boolean hasExclusions,
+            long expiresAtUs) {
+        if (!compressor.compress(log, chunk, from, end, count, priority, hasExclusions, expiresAtUs)) {
             scratch.writeIntLE(RingRecords.NOT_COMPRESSED).writeLongLE(0);
             return false;
         }

@@ -1,5 +1,7 @@
 package hermod.broker.engine;
 
+import org.jspecify.annotations.Nullable;
+
 /** A broker's durable part. One for each broker; made and closed by one thread, asked by any. */
 public interface Engine extends AutoCloseable {
     EventLog events();
@@ -7,6 +9,13 @@ public interface Engine extends AutoCloseable {
     KeyedState state();
 
     EventBus bus();
+
+    /** Whether what it has stored outlives the process. */
+    boolean isDurable();
+
+    /** What durable publishes are refused with now; null while all is well. Any thread, never waits, and costs next to nothing. */
+    @Nullable
+    EngineFault fault();
 
     /** How it is; any thread, never waits. */
     EngineStatus status();

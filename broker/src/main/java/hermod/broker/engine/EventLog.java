@@ -1,6 +1,7 @@
 package hermod.broker.engine;
 
 import io.netty.buffer.ByteBuf;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Events in order, by stream: one stream is what is stored of one topic. Entries are {@link StoredEntry}s.
@@ -8,7 +9,7 @@ import io.netty.buffer.ByteBuf;
  * <p>Guarantees:
  *
  * <ul>
- *   <li><b>Order.</b> What one appender appends in one lane is stored, and completed, in the order given. A stream has one appender at a time. Offsets rise; they may have holes, and are chosen by the caller: an engine never changes one.
+ *   <li><b>Order.</b> What one appender appends in one lane is stored, and completed, in the order given. A stream has one appender at a time. Offsets are chosen by the caller and never changed. They rise, with holes; only an entry whose append failed may be appended again when later ones are stored already, and is then read in its place.
  *   <li><b>Whole or not.</b> An append is stored whole or not at all.
  *   <li><b>Durable.</b> Completed as stored means that it survives the end of the process and of the machine's power. Nothing is completed as stored before that.
  *   <li><b>Idempotent.</b> Entries appended again with the same stream, offset and event id are stored once.
@@ -46,7 +47,7 @@ public interface EventLog {
         void flush();
     }
 
-    /** Told what became of appends, on a thread of the engine's; must not wait. */
+    /** Told what became of appends: one call at a time, in the order of the tickets of each lane, on a thread of the engine's; must not wait. */
     interface Completion {
         /** All tickets of the lane up to this one that were not completed before are stored. */
         void onStored(boolean isUrgent, long ticket);
@@ -60,7 +61,7 @@ public interface EventLog {
      *
      * @param stream its number, which never changes.
      * @param epoch that of the first open, whatever later ones wished.
-     * @param firstOffset of the first entry that is kept; {@code nextOffset} where there is none.
+     * @param firstOffset retention has removed nothing at or above it; not above {@code nextOffset}. The first entry may be higher: offsets have holes.
      * @param nextOffset above all offsets stored or reserved.
      * @param ordinal of the last countable entry; 0 where there was none.
      * @param storedAtUs of the last entry; 0 where there was none.
@@ -73,6 +74,13 @@ public interface EventLog {
      * @param epoch what a new stream gets; not 0.
      */
     void open(String org, String topic, int epoch, Answer<Opened> answer);
+
+    /**
+     * Looks for a topic's stream and never makes one; at any time, appends to it may be under way. What comes is a moment's view: the stream, its epoch and that it is there stay true, the other numbers may be behind by the time they are seen.
+     *
+     * @param answer null where the topic never had a stream.
+     */
+    void find(String org, String topic, Answer<@Nullable Opened> answer);
 
     /**
      * What a stream has of one publisher: so that what it sends again is recognised, and its events are counted on.
@@ -99,7 +107,7 @@ public interface EventLog {
      *
      * @param entries one behind the other, in the order they were read in; the receiver's.
      * @param count of them.
-     * @param firstOffset of the first entry the stream keeps; above all of it where it keeps none.
+     * @param firstOffset retention has removed nothing at or above it.
      * @param isEnd whether there is no further entry in what was asked for.
      */
     record Page(byte[] entries, int count, long firstOffset, boolean isEnd) {}
@@ -107,7 +115,7 @@ public interface EventLog {
     /** Reads entries, among them all that were completed as stored before this call. */
     void read(Order order, Answer<Page> answer);
 
-    /** The offset of the first entry that was stored at or after a time ({@link StoredEntry#storedAtUs}); one above the last where there is none. */
+    /** The offset of the first entry that was stored at or after a time ({@link StoredEntry#storedAtUs}); where there is none, one above the last that is stored, 1 where nothing is. */
     void offsetAt(long stream, long storedAtUs, Answer<Long> answer);
 
     /**

@@ -18,4 +18,5 @@ public record BrokerStats(
         long connections,
         long topics,
         Map<String, Long> counters,
-        List<ChannelStats> channels) {}
+        List<ChannelStats> channels,
+        StoreStats store) {}

@@ -17,6 +17,7 @@ public enum Counter {
     ERRORS_SENT("Requests refused with ERROR."),
     PUBLISHES_BACK_PRESSURED("Events refused because a ring was full, or their connection's publish window."),
     SUBSCRIPTIONS_REPLACED("REPLACEs carried out, asked for by clients and by operators."),
+    HISTORY_PAGES("Pages of history read."),
     PUBLISHES_RATE_LIMITED("Events refused because their connection published faster than it may."),
     PUBLISHES_USER_RATE_LIMITED(
             "Events refused because their user published faster than the channel allows, or more URGENT ones than may be."),
@@ -42,6 +43,10 @@ public enum Counter {
     QUARANTINES_ENDED("Quarantines that ended because the connection took what it was owed, or their time was over."),
     CONNECTIONS_PARKED(
             "Connections that took nothing for so long that what they are owed waits in the replay windows only."),
+    EVENTS_STORED("Events of durable channels that are on disk."),
+    EVENTS_NOT_STORED(
+            "Events of durable channels that could not be stored: refused, or, where the channel delivers early, delivered and told NOT_STORED."),
+    STORE_READS("Reads of stored events for subscribers that had fallen behind or came back."),
     OUTCOMES_LOST(
             "Answers to publishers on another shard that could not be sent; the publisher sends again and is told DUPLICATE."),
     PRODUCERS_FORGOTTEN(

@@ -572,17 +572,17 @@ public final class Outbox {
     /**
      * The answer to {@link Owner#onRoom} begins.
      *
-     * @param firstAvailable the first offset that is kept: what the feed still wanted before it is missing.
+     * @param firstAvailable the first offset that is kept: what the feed still wanted before it is missing, for this reason.
      * @return false when the client can't be told; its owner is then to be told of the loss.
      */
-    public boolean onReadBegin(Feed feed, long firstAvailable) {
+    public boolean onReadBegin(Feed feed, long firstAvailable, GapReason reason) {
         if (firstAvailable <= feed.nextOffset) {
             return true;
         }
         if (!owner.knowsGaps()) {
             return false;
         }
-        announceGap(feed, feed.nextOffset, firstAvailable - 1, GapReason.OVERRUN);
+        announceGap(feed, feed.nextOffset, firstAvailable - 1, reason);
         feed.nextOffset = firstAvailable;
         return true;
     }

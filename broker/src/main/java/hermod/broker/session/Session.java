@@ -146,6 +146,11 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private @Nullable PublishRate rate;
     private @Nullable UserRates rates;
     private @Nullable PublishRate asked;
+
+    /** Made with the first question about a topic's past. */
+    private @Nullable PublishRate inquiries;
+
+    private int inquiriesUnderWay;
     private byte[] source = new byte[0];
     private int percentile;
 
@@ -154,6 +159,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
 
     private long producer;
     private long device;
+    private long author;
     private int lastCorrelation;
     private int errorCount;
     private int unturnedBytes;
@@ -510,6 +516,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         source = who.user().getBytes(StandardCharsets.UTF_8);
         percentile = who.rights().isService() ? ServiceState.ALWAYS : ServiceState.percentileOf(who.user());
         device = ground.hashes().of(who.org(), who.user(), wanted.getDeviceId());
+        author = ground.hashes().of("author", who.org(), who.user());
         // Without an epoch a client's next process would look like this one: its sequences mean nothing then.
         producer = wanted.getProducerEpoch() == 0
                 ? NO_PRODUCER
@@ -663,7 +670,13 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         if (who == null) {
             throw new IllegalStateException("asked for a topic before the token was checked");
         }
-        dispatch.hold(this, ++lastCorrelation, who.org(), TopicName.of(name), asSubscriber);
+        dispatch.hold(
+                this,
+                ++lastCorrelation,
+                who.org(),
+                TopicName.of(name),
+                asSubscriber,
+                who.rights().mayPublish(name));
         return lastCorrelation;
     }
 
@@ -1206,6 +1219,111 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         return ground;
     }
 
+    // ---- questions about a topic's past
+
+    /**
+     * Admits a question about a topic's past, or answers it with ERROR.
+     *
+     * @param filter not checked; null for all events.
+     * @param underWayLimit questions that may be without their answers.
+     * @param perSecond questions that may be asked; not for services.
+     * @return null where it was refused.
+     */
+    public @Nullable Inquiry inquire(
+            int requestId, String topic, @Nullable Filter filter, int underWayLimit, int perSecond) {
+        Identity who = identity;
+        if (who == null) {
+            throw new IllegalStateException("asked for a topic's past before the token was checked");
+        }
+        if (inquiriesUnderWay >= underWayLimit) {
+            error(
+                    requestId,
+                    ErrorCode.BACK_PRESSURED,
+                    "as many pages of history are under way as may be: limit=" + underWayLimit,
+                    WINDOW_RETRY_AFTER_MS);
+            return null;
+        }
+        int retryAfterMs = inquiryRetryAfterMs(who, perSecond);
+        if (retryAfterMs > 0) {
+            error(
+                    requestId,
+                    ErrorCode.RATE_LIMITED,
+                    "pages of history are asked for faster than they may be",
+                    retryAfterMs);
+            return null;
+        }
+        Wish wish = new Wish(topic, filter);
+        TopicResult refusal = refusalOf(wish, 0);
+        if (refusal != null) {
+            error(requestId, refusal);
+            return null;
+        }
+        Channel channel = ground.channels().of(TopicName.of(topic).channel());
+        if (channel == null) {
+            throw new IllegalStateException("a topic that may be read has no channel: " + topic);
+        }
+        inquiriesUnderWay++;
+        return new Inquiry(this, requestId, who.org(), topic, channel, compiled(wish), device);
+    }
+
+    private int inquiryRetryAfterMs(Identity who, int perSecond) {
+        if (who.rights().isService()) {
+            return 0;
+        }
+        long nowNs = dispatch.shard().clock().nowNs();
+        PublishRate limit = inquiries;
+        if (limit == null) {
+            limit = new PublishRate(perSecond, PublishRate.PER_SECOND_MAX, nowNs);
+            inquiries = limit;
+        }
+        return limit.retryAfterMs(nowNs, 1, 0);
+    }
+
+    /** @param frame given. */
+    void onAnswered(Inquiry inquiry, ByteBuf frame, int expiredCount) {
+        inquiriesUnderWay--;
+        metrics.add(Counter.HISTORY_PAGES, 1);
+        metrics.add(inquiry.channel().index(), ChannelCounter.EXPIRED, expiredCount);
+        TopicResult refusal = state == State.OPEN ? refusalOf(inquiry.topic(), true) : null;
+        if (state != State.OPEN) {
+            frame.release();
+        } else if (refusal != null) {
+            // A REFRESH or an operator took the right away while the page was read.
+            frame.release();
+            error(inquiry.requestId(), refusal);
+        } else if (outbox.answerBytes() > 0
+                && outbox.answerBytes() + frame.readableBytes() > outbox.answerBytesReadLimit()) {
+            frame.release();
+            error(
+                    inquiry.requestId(),
+                    ErrorCode.BACK_PRESSURED,
+                    "the answers before this page were not taken yet",
+                    WINDOW_RETRY_AFTER_MS);
+        } else {
+            answer(frame);
+        }
+    }
+
+    void onRefused(Inquiry inquiry, ErrorCode code, String sentence, int retryAfterMs) {
+        inquiriesUnderWay--;
+        if (state == State.OPEN) {
+            error(inquiry.requestId(), code, sentence, retryAfterMs);
+        }
+    }
+
+    private void error(int requestId, TopicResult refusal) {
+        for (ErrorCode code : ErrorCode.values()) {
+            if (code.code() == refusal.getCode()) {
+                error(requestId, code, refusal.getMessage());
+            }
+        }
+    }
+
+    /** Runs something rare on the session's shard; any thread. */
+    void execute(Runnable task) {
+        dispatch.shard().execute(task);
+    }
+
     // ---- answers and the end
 
     /** @param frame given. */
@@ -1221,7 +1339,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     }
 
     /** Refuses one request; the connection goes on, unless it has caused as many errors as it may. */
-    void error(int requestId, ErrorCode code, String sentence) {
+    public void error(int requestId, ErrorCode code, String sentence) {
         error(requestId, code, sentence, 0);
     }
 
@@ -1277,6 +1395,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     /** Whether all it has published is answered and all it is owed is written. */
     boolean isDrained() {
         return underWayEvents == 0
+                && inquiriesUnderWay == 0
                 && pending.isEmpty()
                 && replacement == null
                 && outcomes.isEmpty()
@@ -1363,7 +1482,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     }
 
     /** Whether both ends agreed to a feature. */
-    boolean has(Feature feature) {
+    public boolean has(Feature feature) {
         return feature.isIn(features);
     }
 
@@ -1500,6 +1619,11 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     @Override
     public long producer() {
         return producer;
+    }
+
+    @Override
+    public long author() {
+        return author;
     }
 
     @Override

@@ -47,13 +47,19 @@ public record SessionGround(
 
     /** Makes numbers of identities that nobody outside can make or undo. Any thread. */
     public static final class Hashes {
-        private final byte[] secret = new byte[32];
+        private final byte[] secret;
 
+        /** For a broker that forgets everything at its end. */
         public Hashes() {
-            new SecureRandom().nextBytes(secret);
+            this(SecureRandom.getSeed(Long.SIZE / Byte.SIZE * 4));
         }
 
-        /** Equal parts give equal numbers during this broker's life; no two lists of parts run together. */
+        /** @param secret the same gives the same numbers. */
+        public Hashes(byte[] secret) {
+            this.secret = secret.clone();
+        }
+
+        /** Equal parts give equal numbers as long as the secret is the same; no two lists of parts run together. */
         long of(String... parts) {
             try {
                 MessageDigest digest = MessageDigest.getInstance("SHA-256");

@@ -5,6 +5,8 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.function.ToIntFunction;
 import org.agrona.BufferUtil;
 import org.agrona.MutableDirectBuffer;
 import org.agrona.concurrent.AtomicBuffer;
@@ -37,15 +39,28 @@ public final class PriorityRings {
 
     /** @param capacityBytes of each ring, a power of two. */
     public PriorityRings(int capacityBytes) {
+        this(lane -> capacityBytes);
+    }
+
+    /**
+     * Rings of different sizes, for who uses some lanes only.
+     *
+     * @param capacityBytes of each lane's ring, a power of two; {@link #recordBytesMax} is that of the smallest.
+     */
+    public PriorityRings(ToIntFunction<Priority> capacityBytes) {
         for (int lane = 0; lane < rings.length; lane++) {
-            ByteBuffer bytes = BufferUtil.allocateDirectAligned(capacityBytes + RingBufferDescriptor.TRAILER_LENGTH, 64)
+            int ringBytes = capacityBytes.applyAsInt(Priority.ofCode(lane));
+            ByteBuffer bytes = BufferUtil.allocateDirectAligned(ringBytes + RingBufferDescriptor.TRAILER_LENGTH, 64)
                     .order(ByteOrder.LITTLE_ENDIAN);
             rings[lane] = new ManyToOneRingBuffer(new UnsafeBuffer(bytes));
             ByteBuf in = Unpooled.wrappedBuffer(bytes);
             memory[lane] = in;
             readers[lane] = (type, buffer, index, length) -> handOn(type, in, index, length);
         }
-        recordBytesMax = rings[0].maxMsgLength();
+        recordBytesMax = Arrays.stream(rings)
+                .mapToInt(ManyToOneRingBuffer::maxMsgLength)
+                .min()
+                .orElseThrow();
     }
 
     /** Largest record in bytes. */

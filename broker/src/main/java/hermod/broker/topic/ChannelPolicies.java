@@ -20,6 +20,9 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
     /** What people write themselves: no person reaches it, and a whole minute's worth may come at once. */
     private static final int TALK_PER_MINUTE = 60;
 
+    private static final int DEDUP_S = 600;
+    private static final int MONEY_DEDUP_S = 86_400;
+
     public ChannelPolicies {
         for (String name : byName.keySet()) {
             if (!NAME.matcher(name).matches()) {
@@ -34,7 +37,8 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
     public static ChannelPolicies defaults() {
         Map<String, ChannelPolicy> table = new LinkedHashMap<>();
         table.put("safety", policy(Priority.URGENT, Priority.URGENT, Durability.DISK_EARLY, "7d", 0, 100));
-        ChannelPolicy money = policy(Priority.HIGH, Priority.HIGH, Durability.DISK, "7d, last-per-key", 1, 250);
+        ChannelPolicy money = policy(Priority.HIGH, Priority.HIGH, Durability.DISK, "7d, last-per-key", 1, 250)
+                .withDedupWindow(MONEY_DEDUP_S);
         table.put("wallet", money);
         table.put("finance", money);
         ChannelPolicy talk = policy(Priority.NORMAL, Priority.HIGH, Durability.DISK, "24h, 10000 events", 2, 100)
@@ -112,7 +116,8 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                 goalP95Ms,
                 ChannelPolicy.WINDOW_MIN_EVENTS,
                 0,
-                TALK_PER_MINUTE);
+                TALK_PER_MINUTE,
+                durability.isOnDisk() ? DEDUP_S : 0);
     }
 
     private static ChannelPolicy batched(ChannelPolicy of, Batching batching, int minMs, int maxMs) {
@@ -129,7 +134,8 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                 of.goalP95Ms(),
                 of.windowMinEvents(),
                 of.ratePerMinute(),
-                of.rateBurst());
+                of.rateBurst(),
+                of.dedupWindowS());
     }
 
     /** Only events whose publisher gives them the attribute are ever left out, so it does no harm where nobody does. */
@@ -147,6 +153,7 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                 of.goalP95Ms(),
                 of.windowMinEvents(),
                 of.ratePerMinute(),
-                of.rateBurst());
+                of.rateBurst(),
+                of.dedupWindowS());
     }
 }

@@ -17,7 +17,7 @@ public record ChannelPolicy(
 
         @Setting(
                 text =
-                        "When an event counts as accepted: in memory, on disk, on disk but fanned out before, or never kept. This version keeps every channel in memory and says so at start.")
+                        "When an event counts as accepted: in memory, on disk, on disk but fanned out before, or never kept. While the store is full or failing, events of disk are refused (STORE_FULL, NOT_STORED); those of disk-early are fanned out and told NOT_STORED.")
         Durability durability,
 
         @Setting(
@@ -83,7 +83,15 @@ public record ChannelPolicy(
                 max = 1_000_000,
                 text =
                         "Events one user may publish at once after a pause; means nothing without rate-per-minute. As large as that, and who keeps to it over a minute is never refused, however it is spread.")
-        int rateBurst) {
+        int rateBurst,
+
+        @Setting(
+                unit = "s",
+                min = 0,
+                max = 2_592_000,
+                text =
+                        "How long a durable channel recognises an event id it has stored, whoever sends it again: the second one is told DUPLICATE with the first one's offset. At most topic.dedup-ids-per-topic-limit-count ids a topic. 0, and in memory: ids are not compared.")
+        int dedupWindowS) {
 
     static final int WINDOW_MIN_EVENTS = 100;
 
@@ -127,7 +135,8 @@ public record ChannelPolicy(
                 250,
                 WINDOW_MIN_EVENTS,
                 0,
-                60);
+                60,
+                0);
     }
 
     /** The same with another publish rate. */
@@ -145,7 +154,27 @@ public record ChannelPolicy(
                 goalP95Ms,
                 windowMinEvents,
                 perMinute,
-                burst);
+                burst,
+                dedupWindowS);
+    }
+
+    /** The same with another time for which event ids are recognised. */
+    public ChannelPolicy withDedupWindow(int seconds) {
+        return new ChannelPolicy(
+                lane,
+                ceiling,
+                durability,
+                keeps,
+                batching,
+                batchMinMs,
+                batchMaxMs,
+                conflateBy,
+                tier,
+                goalP95Ms,
+                windowMinEvents,
+                ratePerMinute,
+                rateBurst,
+                seconds);
     }
 
     /** Whether a subscriber that is behind gets only the newest event of each key. */
@@ -176,6 +205,12 @@ public record ChannelPolicy(
             case 'h' -> TimeUnit.HOURS.toNanos(count);
             default -> TimeUnit.DAYS.toNanos(count);
         };
+    }
+
+    /** Events of a topic that are kept at most; {@code Long.MAX_VALUE} where the policy names no number. */
+    public long keepsEvents() {
+        int end = keeps.indexOf(" events");
+        return end < 0 ? Long.MAX_VALUE : Long.parseLong(keeps.substring(keeps.lastIndexOf(' ', end - 1) + 1, end));
     }
 
     /** The goal in microseconds, as latencies are measured. */

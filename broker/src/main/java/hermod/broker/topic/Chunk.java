@@ -81,6 +81,12 @@ public final class Chunk {
         assert tail <= buffer.capacity();
     }
 
+    /** It was written all at once. */
+    void fill(int bytes, int events) {
+        tail = bytes;
+        count = events;
+    }
+
     /** To be written from the start again. */
     void rewind() {
         tail = 0;

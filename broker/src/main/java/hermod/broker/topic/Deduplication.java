@@ -61,6 +61,31 @@ public final class Deduplication {
         }
     }
 
+    /** Whether the topic remembers the producer. */
+    public boolean knows(TopicLog log, long producer) {
+        return window(log, producer) != null;
+    }
+
+    /** Begins to remember a producer, with what the store has of it; no sequence need be there. */
+    public void recall(TopicLog log, long producer, long[] sequences, long[] offsets, long nowNs) {
+        if (window(log, producer) == null) {
+            add(log, producer, nowNs);
+        }
+        for (int i = 0; i < sequences.length; i++) {
+            if (find(log, producer, sequences[i]) == SequenceWindow.NEW) {
+                put(log, producer, sequences[i], offsets[i], nowNs);
+            }
+        }
+    }
+
+    /** Takes a sequence back whose event was not stored. */
+    public void takeBack(TopicLog log, long producer, long sequence) {
+        SequenceWindow window = window(log, producer);
+        if (window != null) {
+            window.forget(sequence);
+        }
+    }
+
     /**
      * Forgets the window that was used longest ago, about: a use only notes its time, so that an event need not touch the neighbours' memory, and whoever is first here and was used since it came to its place gets a second
      * chance, as in the clock algorithm for memory pages.

@@ -87,7 +87,30 @@ public final class HomeTopics {
             return null;
         }
         Topic topic = new Topic(nextHandle(), org, name, channel, nextEpoch(), shard);
-        TopicLog log = new TopicLog(topic, chunks, replay, shardCount, nowNs);
+        return add(key, topic, new TopicLog(topic, chunks, replay, shardCount, nowNs));
+    }
+
+    /** The topic of that name; null when it is not known now. */
+    public @Nullable TopicLog find(String org, TopicName name) {
+        return byName.get(new Key(org, name.toString()));
+    }
+
+    /** Whether there are as many topics as there may be. @param coming that are being opened. */
+    public boolean isFull(int coming) {
+        return byName.size() + coming >= limitCount;
+    }
+
+    /** Begins to know a topic whose events are stored, and which is not known yet. */
+    public TopicLog open(
+            String org, TopicName name, Channel channel, long nowNs, int epoch, DurableTopic durable, long nextOffset) {
+        Topic topic = new Topic(nextHandle(), org, name, channel, epoch, shard);
+        return add(
+                new Key(org, name.toString()),
+                topic,
+                new TopicLog(topic, chunks, replay, shardCount, nowNs, durable, nextOffset));
+    }
+
+    private TopicLog add(Key key, Topic topic, TopicLog log) {
         byName.put(key, log);
         byHandle.put(topic.handle(), log);
         handles.put(topic);
@@ -104,7 +127,8 @@ public final class HomeTopics {
         return HandleTable.handle(local * shardCount + shard, generation);
     }
 
-    private int nextEpoch() {
+    /** For a topic that is new. */
+    public int nextEpoch() {
         int epoch = random.nextInt();
         return epoch == 0 ? 1 : epoch;
     }

@@ -75,6 +75,15 @@ final class SequenceWindow {
         offsets[slot] = offset;
     }
 
+    /** Takes a sequence back: its event was not stored, so the same one may come again. */
+    void forget(long sequence) {
+        int slot = slot(sequence);
+        if (sequences[slot] == sequence) {
+            sequences[slot] = 0;
+            offsets[slot] = 0;
+        }
+    }
+
     long usedAtNs() {
         return usedAtNs;
     }

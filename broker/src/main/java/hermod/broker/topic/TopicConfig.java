@@ -31,6 +31,13 @@ public record TopicConfig(
         int producersPerTopicLimitCount,
 
         @Setting(
+                min = 16,
+                max = 10_000_000,
+                text =
+                        "Event ids that one topic of a durable channel remembers, rounded up to a power of two; the oldest is forgotten first. Each takes 40 bytes when it is there.")
+        int dedupIdsPerTopicLimitCount,
+
+        @Setting(
                 unit = "bytes",
                 min = 1_048_576,
                 max = 68_719_476_736L,
@@ -71,6 +78,7 @@ public record TopicConfig(
     }
 
     public static TopicConfig defaults() {
-        return new TopicConfig(1_000_000, 300, 65_536, 10_000, 64L * 1024 * 1024, 10, 1024 * 1024, 128L * 1024 * 1024);
+        return new TopicConfig(
+                1_000_000, 300, 65_536, 10_000, 16_384, 64L * 1024 * 1024, 10, 1024 * 1024, 128L * 1024 * 1024);
     }
 }

@@ -108,6 +108,7 @@ public final class TopicLog {
     SequenceWindow lastWindow;
 
     private final @Nullable BatchedTopic batched;
+    private final @Nullable DurableTopic durable;
     private final int[] subscriberCounts;
     private final Run run = new Run();
 
@@ -121,12 +122,27 @@ public final class TopicLog {
     private long idleSinceNs;
     private boolean isQueuedForHandOver;
     private int conflatedCount;
+    private int lastFrameAt;
 
     /** Shards that missed a run and have not been sent one since. */
     private final boolean[] lagging;
 
     TopicLog(Topic topic, ChunkPool chunks, ReplayBudget replay, int shardCount, long nowNs) {
+        this(topic, chunks, replay, shardCount, nowNs, null, 1);
+    }
+
+    /** @param durable null where its events are in memory only. */
+    TopicLog(
+            Topic topic,
+            ChunkPool chunks,
+            ReplayBudget replay,
+            int shardCount,
+            long nowNs,
+            @Nullable DurableTopic durable,
+            long nextOffset) {
         this.topic = topic;
+        this.durable = durable;
+        this.nextOffset = nextOffset;
         this.handle = topic.handle();
         this.channel = topic.channel().index();
         this.lane = topic.channel().policy().lane();
@@ -155,6 +171,11 @@ public final class TopicLog {
         return batched;
     }
 
+    /** What is kept of it beside this where its events are stored; null where they are in memory only. */
+    public @Nullable DurableTopic durable() {
+        return durable;
+    }
+
     /** Number of the topic's channel, for metrics. */
     public int channel() {
         return channel;
@@ -170,6 +191,12 @@ public final class TopicLog {
         return nextOffset;
     }
 
+    /** Behind the last event that subscribers may see: those behind it wait to be stored. */
+    public long visibleEnd() {
+        DurableTopic stored = durable;
+        return stored == null || stored.isEarly() ? nextOffset : stored.visibleEnd();
+    }
+
     /**
      * Writes an event as the topic's next EVENT frame.
      *
@@ -181,14 +208,48 @@ public final class TopicLog {
         if (event.priority != run.priority) {
             changePriority(event.priority, sink);
         }
+        int addedBytes = addedBytes(event);
+        int frameBytes = frameBytes(event);
+        Chunk into = chunkFor(frameBytes, arrivedNs, sink);
+        int at = into.tail();
+        writeFrame(into.buffer, at, event, nextOffset, frameBytes, addedBytes);
+        lastFrameAt = at;
+        into.advance(frameBytes);
+        return noteInRun(event, arrivedNs);
+    }
+
+    /** Bytes of an event's EVENT frame. */
+    public static int frameBytes(IncomingEvent event) {
+        return EventFrame.FIXED_BYTES + event.entryBytes - Entry.FIXED_BYTES + addedBytes(event);
+    }
+
+    private static int addedBytes(IncomingEvent event) {
+        return SOURCE_TAG_BYTES + event.source.length + (event.excludesDevice ? EXCLUDED_FIELD_BYTES : 0);
+    }
+
+    /**
+     * Writes the EVENT frame of an event that got its offset before, and changes nothing in the topic.
+     *
+     * @param into has room for {@link #frameBytes}.
+     */
+    public void rewriteFrame(IncomingEvent event, long offset, UnsafeBuffer into, int at) {
+        writeFrame(into, at, event, offset, frameBytes(event), addedBytes(event));
+    }
+
+    /** Copies the frame appended last. @param into has room for it. */
+    public void copyLastFrame(byte[] into, int at, int frameBytes) {
+        Chunk current = chunk;
+        if (current == null) {
+            throw new IllegalStateException("no frame was appended: topic=" + topic.name());
+        }
+        current.buffer.getBytes(lastFrameAt, into, at, frameBytes);
+    }
+
+    private void writeFrame(
+            UnsafeBuffer out, int at, IncomingEvent event, long offset, int frameBytes, int addedBytes) {
         UnsafeBuffer in = event.in;
         int fieldsAt = event.entryAt + Entry.FIELDS_AT;
         int fieldsBytes = event.fieldsBytes;
-        int addedBytes = SOURCE_TAG_BYTES + event.source.length + (event.excludesDevice ? EXCLUDED_FIELD_BYTES : 0);
-        int frameBytes = EventFrame.FIXED_BYTES + event.entryBytes - Entry.FIXED_BYTES + addedBytes;
-        Chunk into = chunkFor(frameBytes, arrivedNs, sink);
-        int at = into.tail();
-        UnsafeBuffer out = into.buffer;
         // The fixed part word by word, as FrameHeader and Entry draw it: no extensions, no request id.
         int flags = event.priority.code() | (event.excludesDevice ? FrameHeader.FLAG_EXCLUDE_DEVICE : 0);
         long lengthTypeFlags =
@@ -196,7 +257,7 @@ public final class TopicLog {
         long ttlTypeFields = event.ttlSeconds | (long) event.type << 32 | (long) (fieldsBytes + addedBytes) << 48;
         out.putLong(at, lengthTypeFlags, ByteOrder.LITTLE_ENDIAN);
         out.putLong(at + FrameHeader.HANDLE_AT, handle & 0xffff_ffffL, ByteOrder.LITTLE_ENDIAN);
-        out.putLong(at + EventFrame.OFFSET_AT, nextOffset, ByteOrder.LITTLE_ENDIAN);
+        out.putLong(at + EventFrame.OFFSET_AT, offset, ByteOrder.LITTLE_ENDIAN);
         int entryAt = at + EventFrame.ENTRY_AT;
         out.putLong(entryAt + Entry.TIMESTAMP_AT, event.timestampUs, ByteOrder.LITTLE_ENDIAN);
         out.putLong(entryAt + Entry.TTL_AT, ttlTypeFields, ByteOrder.LITTLE_ENDIAN);
@@ -217,8 +278,6 @@ public final class TopicLog {
             copied += beforeDevice;
         }
         out.putBytes(next, in, fieldsAt + copied, event.entryBytes - Entry.FIXED_BYTES - copied);
-        into.advance(frameBytes);
-        return noteInRun(event, arrivedNs);
     }
 
     /** Nineteen bytes in three words that overlap: cheaper than a call to copy them. */
@@ -343,12 +402,31 @@ public final class TopicLog {
         chunks.retire(oldest);
     }
 
+    /** Forgets what is in memory: some of it is not to be seen. What is stored can be read from the store; runs under way keep their memory themselves. The current run is to be handed over before. */
+    public void forgetWindow() {
+        while (!window.isEmpty()) {
+            dropOldest();
+        }
+        Chunk current = chunk;
+        if (current != null) {
+            chunk = null;
+            chunks.retire(current);
+            run.clear(0, nextOffset);
+        }
+    }
+
     /** The topic's place in the shedding order. */
     int tier() {
         return topic.channel().policy().tier();
     }
 
-    /** The first offset that can still be read; {@link #nextOffset} when nothing can. */
+    /** The first offset that can still be read, from memory or from the store; {@link #nextOffset} when nothing can. */
+    public long firstReadable() {
+        DurableTopic stored = durable;
+        return stored == null ? firstAvailable() : Math.min(stored.firstKept(), firstAvailable());
+    }
+
+    /** The first offset that is in memory; {@link #nextOffset} when nothing is. */
     public long firstAvailable() {
         if (!window.isEmpty()) {
             return window.oldest().firstOffset;
@@ -367,22 +445,26 @@ public final class TopicLog {
      *
      * @param from an offset; what is kept behind it is read, without a hole.
      * @param bytesMax bytes of frames after which it ends; one event is read whatever its size.
-     * @return the offset behind the last one read: {@link #nextOffset} when all were.
+     * @return the offset behind the last one read: {@link #visibleEnd} when all were.
      */
     public long read(long from, int bytesMax, PieceSink sink) {
+        long visibleEnd = visibleEnd();
+        if (from >= visibleEnd) {
+            return from;
+        }
         long next = Math.max(from, firstAvailable());
         int bytesLeft = bytesMax;
-        while (bytesLeft > 0 && next < nextOffset) {
+        while (bytesLeft > 0 && next < visibleEnd) {
             Chunk in = window.from(next);
             if (in == null) {
                 in = chunk;
             }
             if (in == null) {
-                return nextOffset;
+                return visibleEnd;
             }
             int at = indexOf(in, next);
-            while (bytesLeft > 0 && at < in.tail()) {
-                int end = readPiece(in, at, bytesLeft, Long.MAX_VALUE, null, sink);
+            while (bytesLeft > 0 && at < in.tail() && next < visibleEnd) {
+                int end = readPiece(in, at, bytesLeft, visibleEnd - next, null, sink);
                 bytesLeft -= end - at;
                 next += piece.count;
                 at = end;
@@ -430,11 +512,12 @@ public final class TopicLog {
     /** @return the offset behind the last event noted. */
     private long note(long from, Conflation conflation) {
         long next = from;
+        long visibleEnd = visibleEnd();
         int bytesLeft = CONFLATED_BYTES;
-        while (bytesLeft > 0 && next < nextOffset) {
+        while (bytesLeft > 0 && next < visibleEnd) {
             Chunk in = chunkOf(next);
             int at = indexOf(in, next);
-            while (bytesLeft > 0 && at < in.tail()) {
+            while (bytesLeft > 0 && at < in.tail() && next < visibleEnd) {
                 conflation.note(in.memory, at);
                 int bytes = frameBytes(in.buffer, at);
                 bytesLeft -= bytes;
@@ -482,6 +565,9 @@ public final class TopicLog {
                     && (at + bytes - from > bytesMax
                             || priority.compareTo(piece.priority) < 0
                             || piece.count == countMax
+                            // What is read from the store has holes; a piece has none.
+                            || buffer.getLong(at + EventFrame.OFFSET_AT, ByteOrder.LITTLE_ENDIAN)
+                                    != piece.firstOffset + piece.count
                             || (conflation != null && !conflation.survives(in.memory, at)))) {
                 break;
             }
@@ -499,6 +585,33 @@ public final class TopicLog {
         sink.onPiece(
                 in, from, at, piece.firstOffset, piece.count, piece.priority, piece.expiresAtUs, piece.hasExclusions);
         return at;
+    }
+
+    /**
+     * Hands on events that were read from the store.
+     *
+     * @param frames EVENT frames one behind the other, offsets rising; their handle is set here.
+     * @param count of them, above 0.
+     * @return behind the last one's offset.
+     */
+    public long readStored(byte[] frames, int bytes, int count, PieceSink sink) {
+        Chunk in = chunks.take(bytes, 0);
+        try {
+            in.buffer.putBytes(0, frames, 0, bytes);
+            long last = 0;
+            for (int at = 0; at < bytes; at += frameBytes(in.buffer, at)) {
+                in.buffer.putInt(at + FrameHeader.HANDLE_AT, handle, ByteOrder.LITTLE_ENDIAN);
+                last = in.buffer.getLong(at + EventFrame.OFFSET_AT, ByteOrder.LITTLE_ENDIAN);
+            }
+            in.fill(bytes, count);
+            int at = 0;
+            while (at < bytes) {
+                at = readPiece(in, at, Integer.MAX_VALUE, Long.MAX_VALUE, null, sink);
+            }
+            return last + 1;
+        } finally {
+            chunks.retire(in);
+        }
     }
 
     /** Notes that a shard missed a run; false if it had missed one before and was sent none since. */
@@ -574,9 +687,9 @@ public final class TopicLog {
         idleSinceNs = nowNs;
     }
 
-    /** Whether nobody holds the topic. */
+    /** Whether nobody holds the topic, and nothing of it waits to be stored. */
     public boolean isIdle() {
-        return holderCount == 0;
+        return holderCount == 0 && (durable == null || !durable.isPending());
     }
 
     long idleSinceNs() {

@@ -228,7 +228,12 @@ class AdminCliTest {
                 "pub chat:1 --count 0",
                 "pub chat:1 --priority fast",
                 "sub chat:a*",
-                "sub chat:1 --from 7",
+                "sub chat:1 chat:2 --from 7",
+                "sub chat:1 --from -7",
+                "history nochannel",
+                "history chat:1 --limit 0",
+                "history chat:1 --since soon",
+                "history chat:1 --from -1",
                 "token --user u --org o --ttl never",
                 "token --user u --org o --ttl 0s",
                 "disconnect",
@@ -287,6 +292,7 @@ class AdminCliTest {
                 "token --help",
                 "pub --help",
                 "sub --help",
+                "history --help",
                 "doctor --help",
                 "drain --help",
                 "--version"
@@ -376,5 +382,15 @@ class AdminCliTest {
         CompletableFuture<Verdict> verdict = new CompletableFuture<>();
         authenticator.authenticate(token.trim(), verdict::complete);
         return ((Verdict.Accepted) verdict.get(10, TimeUnit.SECONDS)).identity();
+    }
+
+    @Test
+    void aBrokerThatKeepsNoAuditLogSaysSo() throws Exception {
+        try (AdminApi api = AdminApi.start(
+                new AdminConfig("127.0.0.1", 0), new MadeUpBroker(), new MadeUpBroker(), AuditLog.NONE)) {
+            Command verified = Command.run("audit", "verify", "--admin", api.address());
+            assertThat(verified.exitCode()).isEqualTo(1);
+            assertThat(verified.err()).contains("keeps no audit log");
+        }
     }
 }

@@ -7,6 +7,7 @@ import hermod.broker.metrics.ConnectionStats;
 import hermod.broker.metrics.LatencySummary;
 import hermod.broker.metrics.SlowConnections;
 import hermod.broker.metrics.SlowStats;
+import hermod.broker.metrics.StoreStats;
 import hermod.broker.metrics.TopicStats;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -29,7 +30,15 @@ final class MadeUpBroker implements OperatorView, OperatorControls {
         counters.put("bytesIn", 12_345L);
         counters.put("frames\nTooLong", 0L);
         return new BrokerStats(
-                "1.2.3", 1_000_000, 3_725, 2, 3, 4, counters, List.of(channel("chat", 1_000), channel("dm", 0)));
+                "1.2.3",
+                1_000_000,
+                3_725,
+                2,
+                3,
+                4,
+                counters,
+                List.of(channel("chat", 1_000), channel("dm", 0)),
+                new StoreStats("FULL", "no space left: journal/00000001", 100, 7, 150, 900, 1_000, 10, 20, 30, 40));
     }
 
     private static ChannelStats channel(String name, long events) {

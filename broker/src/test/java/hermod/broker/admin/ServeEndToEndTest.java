@@ -48,7 +48,7 @@ class ServeEndToEndTest {
                 process.destroyForcibly();
             }
             assertThat(err())
-                    .contains("development mode", "run in memory for now: safety, wallet")
+                    .contains("development mode")
                     .doesNotContain("\tat ")
                     .doesNotContain("%n");
         }

@@ -44,6 +44,16 @@ public final class AlterableEngine implements Engine, EventLog {
     /** Told for every read from here on, unless null. */
     volatile @Nullable EngineFault readFault;
 
+    @Override
+    public boolean isDurable() {
+        return true;
+    }
+
+    @Override
+    public @Nullable EngineFault fault() {
+        return failsAtOnce;
+    }
+
     public synchronized TreeMap<Long, byte[]> entries(String stream) {
         return streams.get(opened.get(stream).stream());
     }
@@ -191,6 +201,11 @@ public final class AlterableEngine implements Engine, EventLog {
             }
         }
         answer.onDone(new Page(ByteBufUtil.getBytes(out), count, 1, isEnd));
+    }
+
+    @Override
+    public void find(String org, String topic, Answer<@Nullable Opened> answer) {
+        memory.events().find(org, topic, answer);
     }
 
     @Override

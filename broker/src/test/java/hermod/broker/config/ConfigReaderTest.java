@@ -92,8 +92,9 @@ class ConfigReaderTest {
         "1kib, 1024",
     })
     void aSizeIsANumberOrOneWithAUnit(String text, int bytes) throws Exception {
-        BrokerConfig config = read("shard:\n  ring-capacity-bytes: 128MiB\noutbox:\n  limit-bytes: 64MiB\n"
-                + "transport:\n  payload-limit-bytes: " + text + "\n");
+        BrokerConfig config = read(
+                "shard:\n  ring-capacity-bytes: 128MiB\njournal:\n  segment-bytes: 64MiB\n  ring-bytes: 128MiB\n  urgent-ring-bytes: 128MiB\noutbox:\n  limit-bytes: 64MiB\n"
+                        + "transport:\n  payload-limit-bytes: " + text + "\n");
         assertThat(config.transport().payloadLimitBytes()).isEqualTo(bytes);
     }
 
@@ -270,6 +271,9 @@ class ConfigReaderTest {
                 defaults.topic(),
                 defaults.channels(),
                 defaults.batching(),
+                defaults.journal(),
+                defaults.store(),
+                defaults.history(),
                 defaults.metrics(),
                 defaults.admin(),
                 defaults.audit());

@@ -3,6 +3,7 @@ package hermod.broker.dispatch;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import hermod.broker.LeakCheck;
+import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.metrics.ChannelInfo;
 import hermod.broker.metrics.Counter;
 import hermod.broker.metrics.LatencySummary;
@@ -105,6 +106,11 @@ class DispatchTest {
         @Override
         public long producer() {
             return key;
+        }
+
+        @Override
+        public long author() {
+            return 1;
         }
 
         @Override
@@ -253,6 +259,8 @@ class DispatchTest {
     private final Dispatch[] dispatches = new Dispatch[2];
     private final TopicName name = nameAtHome();
 
+    private final MemoryEngine engine = MemoryEngine.inline();
+
     private static TopicName nameAtHome() {
         int i = 0;
         while (HomeTopics.homeOf("acme", "chat:" + i, 2) != HOME) {
@@ -271,7 +279,8 @@ class DispatchTest {
                 TopicConfig.defaults(),
                 BatchingConfig.defaults(),
                 1_000_000,
-                1_000);
+                1_000,
+                engine);
         for (int i = 0; i < 2; i++) {
             dispatches[i] = new Dispatch(ground, i, metrics.shard(i));
             shards[i].start(tasks.get(i)::addLast, dispatches[i]);
@@ -312,7 +321,7 @@ class DispatchTest {
     }
 
     private void hold(Client client, boolean asSubscriber) {
-        client.on.hold(client, 1, "acme", name, asSubscriber);
+        client.on.hold(client, 1, "acme", name, asSubscriber, true);
     }
 
     private Client holding(int shard, long key, boolean asSubscriber) {

@@ -106,13 +106,16 @@ final class MetricsDocument {
                     PUBLISHES_NOT_ENABLED,
                     EVICTED_LOW,
                     EVICTED_NORMAL,
-                    EVICTED_HIGH -> "events";
+                    EVICTED_HIGH,
+                    EVENTS_STORED,
+                    EVENTS_NOT_STORED -> "events";
             case RUNS_OVERRUN -> "runs";
-            case WINDOW_READS -> "reads";
+            case WINDOW_READS, STORE_READS -> "reads";
             case WINDOWS_SHORTENED -> "chunks";
             case SUBSCRIPTIONS_BEHIND -> "subscriptions";
             case READS_STOPPED -> "stops";
             case RECORDS_DELAYED -> "ring records";
+            case HISTORY_PAGES -> "pages";
             case SUBSCRIPTIONS_REPLACED -> "REPLACED frames";
             case OUTCOMES_LOST -> "PUBLISHED frames";
             case PRODUCERS_FORGOTTEN -> "producers";

@@ -224,7 +224,7 @@ class OutboxPropertyTest {
             }
             Subscription of = subscriptions.get(feed.handle() - 1);
             int number = feed.readNumber();
-            assertThat(outbox.onReadBegin(feed, 1)).isTrue();
+            assertThat(outbox.onReadBegin(feed, 1, GapReason.OVERRUN)).isTrue();
             long next = feed.nextOffset();
             int left = random.nextInt(6);
             while (left-- > 0 && next <= of.events.size() && feed.readNumber() == number) {

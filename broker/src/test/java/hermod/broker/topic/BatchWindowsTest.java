@@ -59,7 +59,8 @@ class BatchWindowsTest {
                         any.goalP95Ms(),
                         any.windowMinEvents(),
                         any.ratePerMinute(),
-                        any.rateBurst()));
+                        any.rateBurst(),
+                        0));
     }
 
     private TopicLog topic(String org, Channel channel) {

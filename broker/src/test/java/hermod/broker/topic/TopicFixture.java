@@ -15,7 +15,8 @@ final class TopicFixture {
     private TopicFixture() {}
 
     static TopicConfig config(int topics, int idleSeconds, int producersPerTopic, long dedupBytes) {
-        return new TopicConfig(topics, idleSeconds, 4_096, producersPerTopic, dedupBytes, 10, 64 * 1024, 1024 * 1024);
+        return new TopicConfig(
+                topics, idleSeconds, 4_096, producersPerTopic, 1_024, dedupBytes, 10, 64 * 1024, 1024 * 1024);
     }
 
     static ReplayBudget replay() {

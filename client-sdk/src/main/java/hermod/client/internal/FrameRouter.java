@@ -23,6 +23,7 @@ import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameCheck;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
+import hermod.protocol.frame.HistoryPageFrame;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import org.slf4j.Logger;
@@ -85,12 +86,26 @@ final class FrameRouter {
                         requestId,
                         ControlCodec.decode(hermod.protocol.control.wire.Error.parser(), in, at));
             case SUBSCRIBED, OPENED, REFRESHED, RESUMED -> connection.requests().onAnswer(type, requestId, in, at);
+            case HISTORY_PAGE -> onHistoryPage(connection, requestId, in, at);
             case REPLACED -> onReplaced(connection, requestId, in, at);
             case SERVICE -> session.onService(connection, ControlCodec.decode(Service.parser(), in, at));
             case UNSUBSCRIBED -> onUnsubscribed(connection, requestId, in, at);
             case GAP, GAP_CLOSED, PROGRESS -> onWordOfOffsets(connection, type, in, at);
             default -> throw new ProtocolException(CloseCode.BAD_FRAME, "frame was not agreed: type=" + type);
         }
+    }
+
+    private static void onHistoryPage(Connection connection, int requestId, ByteBuf in, int at)
+            throws ProtocolException {
+        if (!connection.has(Feature.HISTORY)) {
+            throw new ProtocolException(CloseCode.BAD_FRAME, "frame was not agreed: type=HISTORY_PAGE");
+        }
+        HistoryPageFrame.check(in, at);
+        int end = at + FrameHeader.frameBytes(in, at);
+        for (int next = HistoryPageFrame.eventsAt(in, at); next < end; next += FrameHeader.frameBytes(in, next)) {
+            checkFields(in, EventFrame.entryAt(in, next));
+        }
+        connection.requests().onAnswer(FrameType.HISTORY_PAGE, requestId, in, at);
     }
 
     private void onReplaced(Connection connection, int requestId, ByteBuf in, int at) throws ProtocolException {

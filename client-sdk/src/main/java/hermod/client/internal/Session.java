@@ -7,6 +7,7 @@ import hermod.client.ConnectionState;
 import hermod.client.ConnectionStateListener;
 import hermod.client.EventListener;
 import hermod.client.HermodException;
+import hermod.client.HistoryPage;
 import hermod.client.PublishReceipt;
 import hermod.client.Replacement;
 import hermod.client.ServiceListener;
@@ -19,6 +20,7 @@ import hermod.protocol.ProtocolVersion;
 import hermod.protocol.TopicName;
 import hermod.protocol.control.wire.Filter;
 import hermod.protocol.control.wire.Hello;
+import hermod.protocol.control.wire.History;
 import hermod.protocol.control.wire.Platform;
 import hermod.protocol.control.wire.Report;
 import hermod.protocol.control.wire.Service;
@@ -69,6 +71,7 @@ public final class Session {
     private final ServiceNews service;
     private final Publications publications;
     private final Topics topics;
+    private final Histories histories;
     private final FrameRouter router;
     private final Tokens tokens;
     private final TokenRefresh tokenRefresh;
@@ -118,6 +121,7 @@ public final class Session {
                 (topic, hold) -> new TopicSubscription(this, topic, hold),
                 settings.listenerForAdded(),
                 settings.onReplaced());
+        histories = new Histories(this, completions);
         router = new FrameRouter(this, topics, publications, budget, credit);
         tokens = new Tokens(settings, threads.lookups(), RANDOM);
         tokenRefresh = new TokenRefresh(this, tokens, completions, loop);
@@ -190,6 +194,22 @@ public final class Session {
                 completions.fail(result, finalWord);
             } else {
                 topics.replace(new ReplaceOrder(wishes, keepsOthers, result));
+            }
+            settleSoon();
+        });
+        return result;
+    }
+
+    public CompletableFuture<HistoryPage> history(History asked) {
+        CompletableFuture<HistoryPage> result = new CompletableFuture<>();
+        executeFor(result, () -> {
+            HermodException off = service.refusalOf(asked.getTopic());
+            if (finalWord != null) {
+                completions.fail(result, finalWord);
+            } else if (off != null) {
+                completions.fail(result, off);
+            } else {
+                histories.add(asked, result);
             }
             settleSoon();
         });
@@ -523,6 +543,7 @@ public final class Session {
                 retryPublishesLater(nowNs);
             }
             topics.flush(nowNs);
+            histories.send(to, nowNs);
             publications.send(to, clockOffsetUs, nowNs);
         }
         if (isClosing) {
@@ -630,6 +651,7 @@ public final class Session {
         connection = null;
         credit.stop();
         topics.onDisconnected(publications.recallAll());
+        histories.onDisconnected();
         if (ended.welcomedAtNs() != 0) {
             tokenRefresh.onDisconnected(ending.why());
         }
@@ -738,6 +760,7 @@ public final class Session {
         publications.refuseFromNowOn(why);
         publications.recallAll().forEach(each -> publications.fail(each, why));
         topics.onClosed(why);
+        histories.onClosed(why);
         standing.become(ConnectionState.CLOSED, cause);
         connectors.forEach(each -> completions.fail(each, why));
         closers.forEach(completions::done);

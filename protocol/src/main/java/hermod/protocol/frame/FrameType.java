@@ -22,6 +22,8 @@ public enum FrameType {
     RESUMED(0x17, Way.TO_CLIENT),
     REPLACE(0x18, Way.TO_BROKER),
     REPLACED(0x19, Way.TO_CLIENT),
+    HISTORY(0x1a, Way.TO_BROKER),
+    HISTORY_PAGE(0x1b, Way.TO_CLIENT),
     PUBLISH(0x20, Way.TO_BROKER),
     PUBLISHED(0x21, Way.TO_CLIENT),
     EVENT(0x22, Way.TO_CLIENT),

@@ -10,9 +10,11 @@ import hermod.protocol.control.ControlCodec;
 import hermod.protocol.frame.BatchFrame;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
+import hermod.protocol.frame.EventFrame;
 import hermod.protocol.frame.FrameCheck;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
+import hermod.protocol.frame.HistoryPageFrame;
 import hermod.protocol.frame.PublishFrame;
 import hermod.protocol.frame.PublishedFrame;
 import io.netty.buffer.ByteBuf;
@@ -114,6 +116,24 @@ class DecoderFuzzTest {
             assertThat(FrameHeader.handle(out, 0)).isEqualTo(7);
         } catch (ProtocolException refused) {
             assertThat(out.capacity()).isLessThanOrEqualTo(ProtocolLimits.BATCH_BYTES);
+        }
+    }
+
+    /** The body of a HISTORY_PAGE: what is taken is made of as many whole events as it says, and nothing else. */
+    @Tag("HR-3")
+    @FuzzTest(maxDuration = "60s")
+    void historyPage(byte[] data) {
+        ByteBuf in = frame(FrameType.HISTORY_PAGE, (byte) 0, data);
+        try {
+            HistoryPageFrame.check(in, 0);
+            int next = HistoryPageFrame.eventsAt(in, 0);
+            for (int i = 0; i < HistoryPageFrame.head(in, 0).count(); i++) {
+                assertThat(EventFrame.offset(in, next)).isPositive();
+                next += FrameHeader.frameBytes(in, next);
+            }
+            assertThat(next).isEqualTo(in.writerIndex());
+        } catch (ProtocolException refused) {
+            assertThat(refused.code()).isNotNull();
         }
     }
 

@@ -9,6 +9,7 @@ import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Close;
 import hermod.protocol.control.wire.Error;
 import hermod.protocol.control.wire.Hello;
+import hermod.protocol.control.wire.History;
 import hermod.protocol.control.wire.Open;
 import hermod.protocol.control.wire.Opened;
 import hermod.protocol.control.wire.Refresh;
@@ -32,6 +33,7 @@ import hermod.protocol.frame.EventFrame;
 import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
+import hermod.protocol.frame.HistoryPageFrame;
 import hermod.protocol.frame.PublishFrame;
 import hermod.protocol.frame.PublishedFrame;
 import hermod.protocol.frame.PublishedWriter;
@@ -72,6 +74,7 @@ final class FrameJson {
             Map.entry(FrameType.RESUMED, Resumed.getDefaultInstance()),
             Map.entry(FrameType.REPLACE, Replace.getDefaultInstance()),
             Map.entry(FrameType.REPLACED, Replaced.getDefaultInstance()),
+            Map.entry(FrameType.HISTORY, History.getDefaultInstance()),
             Map.entry(FrameType.REPORT, Report.getDefaultInstance())));
 
     private FrameJson() {}
@@ -115,6 +118,7 @@ final class FrameJson {
             case PUBLISH -> publish(body, in, at);
             case PUBLISHED -> published(body, new PublishedFrame().wrap(in, at));
             case BATCH -> batch(body, in, at);
+            case HISTORY_PAGE -> historyPage(body, in, at);
             case EVENT -> {
                 body.put("offset", u64(EventFrame.offset(in, at)));
                 int entryAt = EventFrame.entryAt(in, at);
@@ -145,6 +149,48 @@ final class FrameJson {
         for (int next = 0; next < frames.writerIndex(); next += FrameHeader.frameBytes(frames, next)) {
             events.add(decode(frames, next));
         }
+    }
+
+    private static void historyPage(ObjectNode body, ByteBuf in, int at) throws ProtocolException {
+        HistoryPageFrame.Head head = HistoryPageFrame.head(in, at);
+        body.put("epoch", u32(head.epoch()))
+                .put("count", u32(head.count()))
+                .put("leftOut", u32(head.leftOut()))
+                .put("hasMore", head.hasMore())
+                .put("epochChanged", head.isEpochChanged())
+                .put("firstOffset", u64(head.firstOffset()))
+                .put("nextOffset", u64(head.nextOffset()))
+                .put("forwardsFrom", u64(head.forwardsFrom()))
+                .put("backwardsFrom", u64(head.backwardsFrom()))
+                .put("lostFrom", u64(head.lostFrom()))
+                .put("lostTo", u64(head.lostTo()));
+        ArrayNode events = body.putArray("events");
+        int end = at + FrameHeader.frameBytes(in, at);
+        for (int next = HistoryPageFrame.eventsAt(in, at); next < end; next += FrameHeader.frameBytes(in, next)) {
+            events.add(decode(in, next));
+        }
+    }
+
+    private static void writeHistoryPage(ByteBuf out, int requestId, JsonNode body) {
+        ByteBuf events = Unpooled.buffer();
+        body.get("events").forEach(event -> events.writeBytes(encode(event, null)));
+        HistoryPageFrame.writeHead(
+                out,
+                requestId,
+                new HistoryPageFrame.Head(
+                        (int) number(body, "epoch"),
+                        (int) number(body, "count"),
+                        (int) number(body, "leftOut"),
+                        body.get("hasMore").asBoolean(),
+                        body.get("epochChanged").asBoolean(),
+                        number(body, "firstOffset"),
+                        number(body, "nextOffset"),
+                        number(body, "forwardsFrom"),
+                        number(body, "backwardsFrom"),
+                        number(body, "lostFrom"),
+                        number(body, "lostTo")),
+                events.readableBytes());
+        out.writeBytes(events);
     }
 
     private static void publish(ObjectNode body, ByteBuf in, int at) throws ProtocolException {
@@ -305,6 +351,7 @@ final class FrameJson {
                             (int) number(body, "reason"),
                             body.path("fill").asBoolean(false));
                 case GAP_CLOSED -> FlowFrames.writeGapClosed(out, handle, number(body, "from"), number(body, "to"));
+                case HISTORY_PAGE -> writeHistoryPage(out, requestId, body);
                 case CREDIT -> FlowFrames.writeOneNumber(out, type, handle, number(body, "bytes"));
                 case PROGRESS, ACK -> FlowFrames.writeOneNumber(out, type, handle, number(body, "offset"));
                 default -> throw new AssertionError("no body for " + type);

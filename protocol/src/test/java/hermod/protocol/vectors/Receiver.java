@@ -16,6 +16,7 @@ import hermod.protocol.frame.FrameCheck;
 import hermod.protocol.frame.FrameCutter;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
+import hermod.protocol.frame.HistoryPageFrame;
 import hermod.protocol.frame.PublishFrame;
 import hermod.protocol.frame.PublishedFrame;
 import io.netty.buffer.ByteBuf;
@@ -44,6 +45,7 @@ final class Receiver {
     private boolean isOpen;
     private boolean isAlone;
     private boolean isLz4Agreed;
+    private boolean isHistoryAgreed;
 
     Receiver(ByteBufAllocator allocator, boolean isClient, boolean isOpen) {
         this.isClient = isClient;
@@ -60,6 +62,12 @@ final class Receiver {
     /** From now on LZ4 counts as agreed. */
     Receiver withLz4() {
         isLz4Agreed = true;
+        return this;
+    }
+
+    /** From now on HISTORY counts as agreed. */
+    Receiver withHistory() {
+        isHistoryAgreed = true;
         return this;
     }
 
@@ -105,6 +113,10 @@ final class Receiver {
             refuse(in, at, ErrorCode.UNKNOWN_FRAME);
             return;
         }
+        if (type == FrameType.HISTORY_PAGE && !isHistoryAgreed) {
+            refuse(in, at, ErrorCode.UNKNOWN_FRAME);
+            return;
+        }
         if (type == null || type.way() == (isClient ? FrameType.Way.TO_BROKER : FrameType.Way.TO_CLIENT)) {
             if ((FrameHeader.flags(in, at) & FrameHeader.FLAG_IGNORE_IF_UNKNOWN) == 0) {
                 refuse(in, at, ErrorCode.UNKNOWN_FRAME);
@@ -136,6 +148,7 @@ final class Receiver {
             case GAP -> FrameCheck.bodyIs(FlowFrames.GAP_BODY_BYTES, in, at);
             case GAP_CLOSED -> FrameCheck.bodyIs(FlowFrames.GAP_CLOSED_BODY_BYTES, in, at);
             case BATCH -> checkBatch(in, at);
+            case HISTORY_PAGE -> checkHistoryPage(in, at);
             case PROGRESS, CREDIT, ACK -> FrameCheck.bodyIs(FlowFrames.ONE_NUMBER_BODY_BYTES, in, at);
             default -> throw new AssertionError("no check for " + type);
         }
@@ -166,6 +179,14 @@ final class Receiver {
         BatchFrame.unpack(in, at, events);
         for (int next = 0; next < events.writerIndex(); next += FrameHeader.frameBytes(events, next)) {
             checkEvent(events, next);
+        }
+    }
+
+    private static void checkHistoryPage(ByteBuf in, int at) throws ProtocolException {
+        HistoryPageFrame.check(in, at);
+        int end = at + FrameHeader.frameBytes(in, at);
+        for (int next = HistoryPageFrame.eventsAt(in, at); next < end; next += FrameHeader.frameBytes(in, next)) {
+            checkEvent(in, next);
         }
     }
 

@@ -15,8 +15,8 @@ import tools.jackson.databind.json.JsonMapper;
 
 /** The test vectors of section 14; their README says what each key means. */
 public final class Vectors {
-    private static final List<String> VALID =
-            List.of("handshake", "session", "topics", "publish", "event", "clock", "later", "filters", "batch");
+    private static final List<String> VALID = List.of(
+            "handshake", "session", "topics", "publish", "event", "clock", "later", "filters", "batch", "history");
     private static final JsonMapper JSON = new JsonMapper();
 
     private Vectors() {}

@@ -36,7 +36,8 @@ class VectorsTest {
 
                     Receiver receiver = new Receiver(
                                     UnpooledByteBufAllocator.DEFAULT, isForClient(type), type != FrameType.HELLO)
-                            .withLz4();
+                            .withLz4()
+                            .withHistory();
                     receiver.receive(in);
                     assertThat(receiver.refusals()).isEmpty();
                     assertThat(receiver.partialBytes()).isZero();
@@ -63,6 +64,9 @@ class VectorsTest {
                             new Receiver(UnpooledByteBufAllocator.DEFAULT, vector.toClient(), vector.afterWelcome());
                     if (vector.agreed().contains(Feature.LZ4.name())) {
                         receiver.withLz4();
+                    }
+                    if (vector.agreed().contains(Feature.HISTORY.name())) {
+                        receiver.withHistory();
                     }
                     String answer;
                     try {

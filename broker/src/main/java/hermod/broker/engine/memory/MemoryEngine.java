@@ -1,25 +1,51 @@
 package hermod.broker.engine.memory;
 
 import hermod.broker.engine.Engine;
+import hermod.broker.engine.EngineFault;
 import hermod.broker.engine.EngineStatus;
 import hermod.broker.engine.EventBus;
 import hermod.broker.engine.EventLog;
 import hermod.broker.engine.KeyedState;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /** Answers on one thread, in the order asked. Nothing is bounded but what waits to be appended: it is for a second of warming up, and for tests. */
 public final class MemoryEngine implements Engine {
     private static final int CLOSE_TIMEOUT_S = 10;
 
-    private final ExecutorService thread = Executors.newSingleThreadExecutor(task -> {
-        Thread made = new Thread(task, "hermod-engine-memory");
-        made.setDaemon(true);
-        return made;
-    });
-    private final MemoryEventLog events = new MemoryEventLog(thread);
-    private final MemoryKeyedState state = new MemoryKeyedState(thread);
+    private final @Nullable ExecutorService thread;
+    private final MemoryEventLog events;
+    private final MemoryKeyedState state;
+
+    /** With a thread of its own. */
+    public MemoryEngine() {
+        this(Executors.newSingleThreadExecutor(task -> {
+            Thread made = new Thread(task, "hermod-engine-memory");
+            made.setDaemon(true);
+            return made;
+        }));
+    }
+
+    private MemoryEngine(ExecutorService thread) {
+        this.thread = thread;
+        events = new MemoryEventLog(thread);
+        state = new MemoryKeyedState(thread);
+    }
+
+    private MemoryEngine(Executor caller) {
+        thread = null;
+        events = new MemoryEventLog(caller);
+        state = new MemoryKeyedState(caller);
+    }
+
+    /** One that answers within the call, for a test that has but one thread. */
+    public static MemoryEngine inline() {
+        Executor caller = Runnable::run;
+        return new MemoryEngine(caller);
+    }
 
     @Override
     public EventLog events() {
@@ -37,19 +63,33 @@ public final class MemoryEngine implements Engine {
     }
 
     @Override
+    public boolean isDurable() {
+        return false;
+    }
+
+    @Override
+    public @Nullable EngineFault fault() {
+        return null;
+    }
+
+    @Override
     public EngineStatus status() {
         return EngineStatus.fine();
     }
 
     @Override
     public void close() {
-        thread.shutdown();
+        ExecutorService own = thread;
+        if (own == null) {
+            return;
+        }
+        own.shutdown();
         try {
-            if (!thread.awaitTermination(CLOSE_TIMEOUT_S, TimeUnit.SECONDS)) {
-                thread.shutdownNow();
+            if (!own.awaitTermination(CLOSE_TIMEOUT_S, TimeUnit.SECONDS)) {
+                own.shutdownNow();
             }
         } catch (InterruptedException interrupted) {
-            thread.shutdownNow();
+            own.shutdownNow();
             Thread.currentThread().interrupt();
         }
     }

@@ -7,9 +7,9 @@ import hermod.broker.engine.StoredEntry;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
-import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,6 +18,7 @@ import java.util.TreeMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /** Streams as sorted maps, all the engine's thread's. */
 final class MemoryEventLog implements EventLog {
@@ -29,7 +30,7 @@ final class MemoryEventLog implements EventLog {
     private static final class Stream {
         final Opened first;
         final NavigableMap<Long, byte[]> entries = new TreeMap<>();
-        final NavigableMap<ByteBuffer, byte[]> byKey = new TreeMap<>();
+        final NavigableMap<byte[], byte[]> byKey = new TreeMap<>(Arrays::compareUnsigned);
         long reservedEnd;
 
         Stream(long number, int epoch) {
@@ -39,13 +40,13 @@ final class MemoryEventLog implements EventLog {
         Opened opened() {
             if (entries.isEmpty()) {
                 long next = Math.max(1, reservedEnd);
-                return new Opened(first.stream(), first.epoch(), next, next, 0, 0);
+                return new Opened(first.stream(), first.epoch(), 1, next, 0, 0);
             }
             ByteBuf last = Unpooled.wrappedBuffer(entries.lastEntry().getValue());
             return new Opened(
                     first.stream(),
                     first.epoch(),
-                    entries.firstKey(),
+                    1,
                     Math.max(entries.lastKey() + 1, reservedEnd),
                     StoredEntry.ordinal(last, 0),
                     StoredEntry.storedAtUs(last, 0));
@@ -56,13 +57,20 @@ final class MemoryEventLog implements EventLog {
             if (entries.putIfAbsent(StoredEntry.offset(in, 0), entry) != null || StoredEntry.keyBytes(in, 0) == 0) {
                 return;
             }
-            ByteBuffer key =
-                    ByteBuffer.wrap(ByteBufUtil.getBytes(in, StoredEntry.keyAt(0), StoredEntry.keyBytes(in, 0)));
-            if ((StoredEntry.flags(in, 0) & StoredEntry.FLAG_TOMBSTONE) != 0) {
-                byKey.remove(key);
-            } else {
-                byKey.put(key, entry);
-            }
+            byte[] key = ByteBufUtil.getBytes(in, StoredEntry.keyAt(0), StoredEntry.keyBytes(in, 0));
+            // tombstones too: an older entry may come late
+            byKey.merge(key, entry, (known, added) -> offset(known) > offset(added) ? known : added);
+        }
+
+        List<byte[]> lastOfKeysAfter(byte[] key) {
+            return byKey.tailMap(key, key.length == 0).values().stream()
+                    .filter(entry ->
+                            (StoredEntry.flags(Unpooled.wrappedBuffer(entry), 0) & StoredEntry.FLAG_TOMBSTONE) == 0)
+                    .toList();
+        }
+
+        private static long offset(byte[] entry) {
+            return StoredEntry.offset(Unpooled.wrappedBuffer(entry), 0);
         }
     }
 
@@ -92,11 +100,14 @@ final class MemoryEventLog implements EventLog {
 
         @Override
         public boolean hasRoom(boolean isUrgent, int bytes) {
-            return unflushedBytes + bytes <= WAITING_BYTES_MAX;
+            return bytes <= WAITING_BYTES_MAX - unflushedBytes;
         }
 
         @Override
         public long append(boolean isUrgent, long stream, ByteBuf entries) {
+            if (!hasRoom(isUrgent, entries.readableBytes())) {
+                throw new IllegalStateException("no room for " + entries.readableBytes() + " bytes");
+            }
             List<byte[]> copies = new ArrayList<>();
             int at = entries.readerIndex();
             while (at < entries.writerIndex()) {
@@ -145,7 +156,7 @@ final class MemoryEventLog implements EventLog {
         return stream;
     }
 
-    private <T> void ask(Answer<T> answer, Supplier<T> work) {
+    private <T extends @Nullable Object> void ask(Answer<T> answer, Supplier<T> work) {
         try {
             thread.execute(() -> answer.onDone(work.get()));
         } catch (RejectedExecutionException closed) {
@@ -166,6 +177,14 @@ final class MemoryEventLog implements EventLog {
     }
 
     @Override
+    public void find(String org, String topic, Answer<@Nullable Opened> answer) {
+        ask(answer, () -> {
+            Stream found = byName.get(new Name(org, topic));
+            return found == null ? null : found.opened();
+        });
+    }
+
+    @Override
     public void recall(long stream, long producer, long author, Answer<Recalled> answer) {
         ask(answer, () -> recall(of(stream), producer, author));
     }
@@ -179,7 +198,7 @@ final class MemoryEventLog implements EventLog {
                 offsets.put(StoredEntry.sequence(in, 0), StoredEntry.offset(in, 0));
             }
             if (StoredEntry.author(in, 0) == author && StoredEntry.isCountable(in, 0)) {
-                authorOrdinal = StoredEntry.authorOrdinal(in, 0);
+                authorOrdinal = Math.max(authorOrdinal, StoredEntry.authorOrdinal(in, 0));
             }
         }
         while (offsets.size() > RECALLED_COUNT_MAX) {
@@ -229,7 +248,7 @@ final class MemoryEventLog implements EventLog {
                     return each.getKey();
                 }
             }
-            return of(stream).opened().nextOffset();
+            return of(stream).entries.isEmpty() ? 1L : of(stream).entries.lastKey() + 1;
         });
     }
 
@@ -238,12 +257,7 @@ final class MemoryEventLog implements EventLog {
         ask(
                 answer,
                 () -> page(
-                        afterKey.length == 0
-                                ? of(stream).byKey.values()
-                                : of(stream)
-                                        .byKey
-                                        .tailMap(ByteBuffer.wrap(afterKey), false)
-                                        .values(),
+                        of(stream).lastOfKeysAfter(afterKey),
                         countMax,
                         bytesMax,
                         of(stream).opened().firstOffset()));
