@@ -58,8 +58,8 @@ class AuditAcceptanceTest {
     private static List<String> operators(List<JsonNode> records) {
         return records.stream()
                 .filter(record -> record.get("stream").asString().equals("audit:operators"))
-                .map(record ->
-                        record.get("action").asString() + " " + record.get("subject").asString())
+                .map(record -> record.get("action").asString() + " "
+                        + record.get("subject").asString())
                 .toList();
     }
 
