@@ -54,7 +54,7 @@ class LayeringTest {
         allow("outbox", "filter");
         allow("topic", "outbox");
         allow("admission", "topic", "audit");
-        allow("dispatch", "filter", "topic", "outbox", "engine");
+        allow("dispatch", "filter", "topic", "outbox", "engine", "audit");
         // edge
         allow("session", "filter", "admission", "topic", "dispatch", "outbox", "audit");
         allow("transport", "session", "outbox");

@@ -14,6 +14,9 @@ import hermod.broker.admission.RateLimits;
 import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.ServiceState;
 import hermod.broker.admission.ServiceSwitch;
+import hermod.broker.audit.Actor;
+import hermod.broker.audit.AuditStream;
+import hermod.broker.audit.OperatorAudit;
 import hermod.broker.config.ConfigException;
 import hermod.broker.dispatch.Dispatch;
 import hermod.broker.engine.Engine;
@@ -77,6 +80,9 @@ import org.slf4j.LoggerFactory;
  * <p>Start: keys, channels, shards and their parts, loops, listeners. Stop: the reverse, with a word to every client.
  */
 public final class Broker implements OperatorView, OperatorControls, AutoCloseable {
+    /** In the data directory: the engine's. */
+    static final String EVENTS_DIR = "events";
+
     private static final int DRAIN_DELAY_MS_MAX = 3_600_000;
 
     /** How long an operator's question waits for a shard's answer. */
@@ -85,7 +91,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     private static final Logger LOG = LoggerFactory.getLogger(Broker.class);
     private static final int LISTED_COUNT_MAX = 10_000;
 
-    /** Who appends to the journal besides the shards: the engine itself, the operators' audit, and one to spare. */
+    /** Who appends to the journal besides the shards, whose audit goes beside their events: the engine itself, the operators' audit, and one to spare. */
     private static final int OTHER_APPENDERS = 3;
 
     /** Sessions a shard looks at in one go for the slow ones: events pass in between. */
@@ -109,6 +115,10 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     private InetSocketAddress tcp = new InetSocketAddress(0);
     private InetSocketAddress webSocket = new InetSocketAddress(0);
     private @Nullable AdminApi admin;
+
+    /** Null until it is opened, and for a warm-up. */
+    private @Nullable OperatorAudit audit;
+
     private volatile boolean isReady;
 
     /** Where the broker listens, as HOST:PORT with the ports that were really bound. */
@@ -181,9 +191,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         ChannelPolicies channels = config.channels();
         long limitBytes = config.store().topicLimitBytes();
         return EmbeddedEngine.open(
-                config.dataDir().resolve("events"),
+                config.dataDir().resolve(EVENTS_DIR),
                 new EmbeddedConfig(config.journal().withSourceCount(shardCount + OTHER_APPENDERS), config.store()),
-                (org, topic) -> retentionOf(channels, topic, limitBytes));
+                (org, topic) -> AuditStream.ORG.equals(org) ? Retention.ALL : retentionOf(channels, topic, limitBytes));
     }
 
     /** What is kept for a topic whose channel there is no longer: all, since nobody said otherwise. */
@@ -217,7 +227,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         Broker broker = new Broker(
                 config, io, config.dev() ? new DevAuthenticator(tokens) : tokens, engine, hashes, scheduleClock);
         try {
-            broker.serve();
+            broker.serve(broker.openAudit());
         } catch (IOException | RuntimeException failed) {
             broker.close();
             throw failed;
@@ -239,7 +249,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 new SessionGround.Hashes(),
                 null);
         try {
-            broker.serveTcp();
+            broker.serveTcp(List.of());
         } catch (IOException | RuntimeException failed) {
             broker.close();
             throw failed;
@@ -247,10 +257,14 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         return broker;
     }
 
-    private void serveTcp() throws IOException {
+    /** @param heads of the shards' audit streams; none for a warm-up. */
+    private void serveTcp(List<AuditStream.Head> heads) throws IOException {
         for (int i = 0; i < dispatches.size(); i++) {
             Shard shard = dispatches.get(i).shard();
             shard.start(transport.loop(i), transport.timer(i), dispatches.get(i));
+            if (!heads.isEmpty()) {
+                record(dispatches.get(i), heads.get(i));
+            }
             transport.serve(sessions.get(i));
         }
         if (scheduler != null) {
@@ -259,10 +273,46 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         tcp = transport.listen(config.transport().port(), false);
     }
 
-    private void serve() throws IOException {
-        serveTcp();
+    private void record(Dispatch dispatch, AuditStream.Head head) throws IOException {
+        boolean isDone = ask(
+                dispatch,
+                on -> {
+                    on.record(config.audit(), head);
+                    return true;
+                },
+                false);
+        if (!isDone) {
+            throw new IOException("the audit log can't be opened: a shard does not answer");
+        }
+    }
+
+    /** Before anybody is served: so the start is recorded before what follows it. */
+    private OperatorAudit openAudit() throws IOException {
+        OperatorAudit opened = OperatorAudit.open(engine, config.audit(), metrics.audit());
+        audit = opened;
+        opened.record(
+                Actor.BROKER,
+                "broker",
+                "start",
+                "broker",
+                "starting",
+                "version",
+                BuildVersion.text(),
+                "configSha256",
+                config.sha256(),
+                "dev",
+                Boolean.toString(config.dev()));
+        return opened;
+    }
+
+    private void serve(OperatorAudit opened) throws IOException {
+        List<AuditStream.Head> heads = new ArrayList<>();
+        for (int i = 0; i < dispatches.size(); i++) {
+            heads.add(AuditStream.open(engine, AuditStream.writerOf(i)));
+        }
+        serveTcp(heads);
         webSocket = transport.listen(config.transport().wsPort(), true);
-        admin = AdminApi.start(config.admin(), this, this);
+        admin = AdminApi.start(config.admin(), this, this, opened);
         isReady = true;
     }
 
@@ -634,6 +684,11 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         AdminApi api = admin;
         if (api != null) {
             api.close();
+        }
+        OperatorAudit opened = audit;
+        if (opened != null) {
+            opened.record(Actor.BROKER, "broker", "stop", "broker", "stopping", "version", BuildVersion.text());
+            opened.close();
         }
         transport.stopListening();
         if (scheduler != null) {

@@ -3,6 +3,7 @@ package hermod.broker;
 import hermod.broker.admin.AdminConfig;
 import hermod.broker.admission.AdmissionConfig;
 import hermod.broker.admission.ServiceConfig;
+import hermod.broker.audit.AuditConfig;
 import hermod.broker.config.Setting;
 import hermod.broker.engine.embedded.JournalConfig;
 import hermod.broker.engine.embedded.StoreConfig;
@@ -19,10 +20,14 @@ import hermod.broker.topic.ChannelPolicies;
 import hermod.broker.topic.TopicConfig;
 import hermod.broker.transport.TransportConfig;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
 
 /**
  * Everything a broker is told at start. Immutable; what two sections say together is checked here.
@@ -94,7 +99,10 @@ public record BrokerConfig(
 
         @Setting(text = "Latency histograms.") MetricsConfig metrics,
 
-        @Setting(text = "The operators' port.") AdminConfig admin) {
+        @Setting(text = "The operators' port.") AdminConfig admin,
+
+        @Setting(text = "What the audit log may hold back in memory.")
+        AuditConfig audit) {
 
     public BrokerConfig {
         int frameBytes = transport.frameLimitBytes();
@@ -155,7 +163,8 @@ public record BrokerConfig(
                 HistoryConfig.defaults(),
                 ScheduleConfig.defaults(),
                 MetricsConfig.defaults(),
-                AdminConfig.defaults());
+                AdminConfig.defaults(),
+                AuditConfig.defaults());
     }
 
     /** The same with development mode switched on or off. */
@@ -181,7 +190,19 @@ public record BrokerConfig(
                 history,
                 schedule,
                 metrics,
-                admin);
+                admin,
+                audit);
+    }
+
+    /** SHA-256 of all settings as they are in force, in hex digits: the same for the same settings, over restarts. */
+    String sha256() {
+        try {
+            return HexFormat.of()
+                    .formatHex(MessageDigest.getInstance("SHA-256")
+                            .digest(toString().getBytes(StandardCharsets.UTF_8)));
+        } catch (NoSuchAlgorithmException impossible) {
+            throw new IllegalStateException("every JDK has SHA-256", impossible);
+        }
     }
 
     /** Makes the data directory, for its owner only, where it is missing. */

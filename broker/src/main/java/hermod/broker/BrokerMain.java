@@ -5,12 +5,18 @@ import hermod.broker.admin.CliException;
 import hermod.broker.admin.ExitCode;
 import hermod.broker.config.ConfigException;
 import hermod.broker.config.ConfigReader;
+import hermod.broker.engine.Engine;
+import hermod.broker.engine.Retention;
+import hermod.broker.engine.embedded.EmbeddedConfig;
 import hermod.broker.engine.embedded.EmbeddedEngine;
+import hermod.broker.engine.embedded.JournalConfig;
+import hermod.broker.engine.embedded.StoreConfig;
 import hermod.broker.topic.ChannelPolicies;
 import hermod.broker.transport.SocketIo;
 import io.netty.util.LeakPresenceDetector;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -38,10 +44,23 @@ public final class BrokerMain {
 
     /** @return the exit code. */
     static int run(String... args) {
-        return AdminCli.commandLine()
+        return AdminCli.commandLine(BrokerMain::openStore)
                 .addSubcommand("serve", new Serve())
                 .addSubcommand("rehearse", new Rehearsal())
                 .execute(args);
+    }
+
+    /** Opens the store of a broker that is not running. */
+    static Engine openStore(Path dataDir) throws IOException {
+        Path events = dataDir.resolve(Broker.EVENTS_DIR);
+        if (!Files.isDirectory(events)) {
+            throw new IOException("nothing was ever stored in " + dataDir);
+        }
+        return EmbeddedEngine.open(
+                events,
+                // Changes are the engine's own appends; nobody else makes any.
+                new EmbeddedConfig(JournalConfig.defaults().withSourceCount(1), StoreConfig.defaults()),
+                (org, topic) -> Retention.ALL);
     }
 
     @Command(
@@ -80,8 +99,8 @@ public final class BrokerMain {
 
         @Override
         public Integer call() throws InterruptedException {
-            preloadEngine();
             BrokerConfig config = config();
+            preloadEngine();
             Broker broker = start(config);
             stopWithTheProcess(broker);
             Broker.ReadyAddresses at = broker.addresses();
@@ -98,7 +117,15 @@ public final class BrokerMain {
 
         /** The engine's native library takes some 0.4 s to load, which other things can be done in. */
         private static void preloadEngine() {
-            Thread loader = new Thread(EmbeddedEngine::preload, "hermod-engine-preload");
+            Thread loader = new Thread(
+                    () -> {
+                        try {
+                            EmbeddedEngine.preload();
+                        } catch (RuntimeException | LinkageError untold) {
+                            // Opening the engine tells it, unless the process ends first.
+                        }
+                    },
+                    "hermod-engine-preload");
             loader.setDaemon(true);
             loader.start();
         }
@@ -214,7 +241,8 @@ public final class BrokerMain {
                     config.outbox(),
                     config.topic(),
                     config.metrics(),
-                    config.admin())) {
+                    config.admin(),
+                    config.audit())) {
                 Log.OUT.info("{}", section);
             }
             Map<String, ?> builtIn = ChannelPolicies.defaults().byName();

@@ -47,7 +47,7 @@ final class Rehearsal implements Callable<Integer> {
     }
 
     private static int command(String... arguments) {
-        CommandLine line = AdminCli.commandLine();
+        CommandLine line = AdminCli.commandLine(BrokerMain::openStore);
         line.setOut(new PrintWriter(Writer.nullWriter()));
         line.setErr(new PrintWriter(Writer.nullWriter()));
         return line.execute(arguments);

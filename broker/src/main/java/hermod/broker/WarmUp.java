@@ -106,7 +106,8 @@ final class WarmUp {
                 defaults.history(),
                 defaults.schedule(),
                 defaults.metrics(),
-                defaults.admin());
+                defaults.admin(),
+                defaults.audit());
     }
 
     /**

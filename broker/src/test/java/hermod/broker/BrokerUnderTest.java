@@ -252,7 +252,8 @@ public final class BrokerUnderTest implements AutoCloseable {
                     history,
                     schedule,
                     defaults.metrics(),
-                    new AdminConfig(defaults.admin().host(), 0));
+                    new AdminConfig(defaults.admin().host(), 0),
+                    defaults.audit());
             Broker broker = isEmbedded
                     ? Broker.start(config)
                     : Broker.start(config, engine == null ? new MemoryEngine() : engine, scheduleClock);

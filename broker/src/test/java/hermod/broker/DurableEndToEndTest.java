@@ -3,6 +3,9 @@ package hermod.broker;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import hermod.broker.audit.AuditStream;
+import hermod.broker.audit.ChainCheck;
+import hermod.broker.audit.EngineAudit;
 import hermod.broker.engine.EngineFault;
 import hermod.broker.engine.GatedEngine;
 import hermod.protocol.ErrorCode;
@@ -22,6 +25,7 @@ import io.netty.buffer.Unpooled;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -206,6 +210,79 @@ class DurableEndToEndTest {
             publisher.publish(handle, 7, 0, 3, 0, 0, "three");
             accepted(publisher, 3);
             assertThat(RawClient.texts(subscriber, 3)).containsExactly("one", "two", "three");
+        }
+    }
+
+    private long streamOf(String name) throws Exception {
+        return new EngineAudit(engine)
+                .streams().stream()
+                        .filter(stream -> stream.name().equals(name))
+                        .findFirst()
+                        .orElseThrow()
+                        .number();
+    }
+
+    private ChainCheck chain(String name) throws Exception {
+        return new ChainCheck(name).run(new EngineAudit(engine), new AuditStream(name, streamOf(name)));
+    }
+
+    @Tag("SA-4")
+    @Test
+    void aSafetyEventsRecordIsHandedToTheEngineBeforeTheEventAndItsDelivery() throws Exception {
+        try (BrokerUnderTest broker = broker(1)) {
+            RawClient subscriber = client(broker, "bob", 1);
+            RawClient publisher = client(broker, "alice", 1);
+            subscriber.subscribe("safety:1");
+            int handle = publisher.open("safety:1").getHandle();
+            long audit = streamOf("audit:shard-0");
+            List<Long> appended = new CopyOnWriteArrayList<>();
+            List<Long> deliveredBefore = new CopyOnWriteArrayList<>();
+            engine.onAppend(stream -> {
+                appended.add(stream);
+                if (stream == audit) {
+                    deliveredBefore.add(broker.channel("safety").published());
+                }
+            });
+            publisher.publish(handle, 1, 0, 1, 0, 0, "help");
+            accepted(publisher, 1);
+            assertThat(subscriber.readEvent().text()).isEqualTo("help");
+            assertThat(appended).hasSize(2).first().isEqualTo(audit);
+            assertThat(deliveredBefore).containsExactly(0L);
+            assertThat(broker.channel("safety").published()).isOne();
+            ChainCheck chain = chain("audit:shard-0");
+            assertThat(chain.isIntact()).isTrue();
+            assertThat(chain.recordCount()).isOne();
+        }
+    }
+
+    @Tag("SA-4")
+    @Test
+    void aSafetyEventThatIsSentAgainIsRecordedOnceAndNotStoredBeforeItsRecord() throws Exception {
+        try (BrokerUnderTest broker = broker(1)) {
+            RawClient publisher = client(broker, "alice", 1);
+            int handle = publisher.open("safety:1").getHandle();
+            long audit = streamOf("audit:shard-0");
+            engine.fail(EngineFault.FAILED);
+            publisher.publish(handle, 1, 0, 1, 0, 0, "one");
+            refused(publisher, ErrorCode.NOT_STORED);
+            engine.refuse(EngineFault.FULL);
+            engine.fail(null);
+            publisher.publish(handle, 2, 0, 2, 0, 0, "two");
+            refused(publisher, ErrorCode.NOT_STORED);
+            List<Long> appended = new CopyOnWriteArrayList<>();
+            engine.onAppend(appended::add);
+            engine.refuse(null);
+            publisher.publish(handle, 3, 0, 1, 0, 0, "one");
+            accepted(publisher, 1);
+            assertThat(appended).first().isEqualTo(audit);
+            publisher.publish(handle, 4, 0, 2, 0, 0, "two");
+            accepted(publisher, 2);
+            publisher.publish(handle, 5, 0, 2, 0, 0, "two");
+            duplicate(publisher, 2);
+            ChainCheck chain = chain("audit:shard-0");
+            assertThat(chain.isIntact()).isTrue();
+            assertThat(chain.recordCount()).isEqualTo(2);
+            assertThat(chain.lostCount()).isZero();
         }
     }
 

@@ -24,7 +24,9 @@ class ScheduleCommandTest {
         all.add(broker.token("alice", BrokerUnderTest.ORDINARY));
         StringWriter out = new StringWriter();
         StringWriter err = new StringWriter();
-        CommandLine line = AdminCli.commandLine();
+        CommandLine line = AdminCli.commandLine(dataDir -> {
+            throw new java.io.IOException("no store here");
+        });
         line.setOut(new PrintWriter(out)).setErr(new PrintWriter(err));
         int exitCode = line.execute(all.toArray(String[]::new));
         return new Run(exitCode, out.toString(), err.toString());

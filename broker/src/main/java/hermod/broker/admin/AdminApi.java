@@ -3,6 +3,12 @@ package hermod.broker.admin;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import hermod.broker.admission.ServiceState;
+import hermod.broker.audit.Actor;
+import hermod.broker.audit.AuditLog;
+import hermod.broker.audit.AuditRecord;
+import hermod.broker.audit.AuditSource;
+import hermod.broker.audit.AuditStream;
+import hermod.broker.audit.NewestFirst;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ConnectionStats;
 import hermod.broker.metrics.TopicStats;
@@ -12,6 +18,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -35,6 +42,8 @@ import org.slf4j.LoggerFactory;
  *  /api/v1/connections            JSON
  *  /api/v1/service                JSON: what is switched off
  *  /api/v1/drain                  JSON: how far a stop has come
+ *  /api/v1/audit?stream=&limit=   JSON: the newest audit records, and which chains there are
+ *  /api/v1/audit/entries?stream=&from=&count=&backwards=  a page of a chain as it is stored, for checking it elsewhere
  *
  *  POST /api/v1/service?kill=&reason=&confirm-safety=, ?lift=, ?rollout-percent=
  *  POST /api/v1/drain?delay-ms=&endpoint=A,B
@@ -42,7 +51,7 @@ import org.slf4j.LoggerFactory;
  * </pre>
  *
  * <p>It has no login, so it must not answer a web page: a Host that is not a loopback name is refused, which ends DNS rebinding, and no answer carries a
- * CORS header. A POST must carry {@value #OPERATOR_HEADER} and no Origin: a page can't send that header without asking first, and is not answered when it does. Connections, threads, headers and times are bounded; at the bound a connection is closed.
+ * CORS header. What changes something is recorded in the audit log under the name in {@value #OPERATOR_HEADER}, also when it was refused. A POST must carry {@value #OPERATOR_HEADER} and no Origin: a page can't send that header without asking first, and is not answered when it does. Connections, threads, headers and times are bounded; at the bound a connection is closed.
  */
 public final class AdminApi implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(AdminApi.class);
@@ -69,6 +78,20 @@ public final class AdminApi implements AutoCloseable {
     private static final String SERVICE = "/api/v1/service";
     private static final String DRAIN = "/api/v1/drain";
     private static final String SUBSCRIPTIONS = "/api/v1/subscriptions";
+    static final String AUDIT = "/api/v1/audit";
+    static final String AUDIT_ENTRIES = "/api/v1/audit/entries";
+
+    /** Records in one answer. */
+    private static final int AUDIT_RECORDS_MAX = 1_000;
+
+    private static final int AUDIT_RECORDS_DEFAULT = 100;
+
+    /** First byte of a page of entries: this one is the last, the store found the next entries damaged. */
+    static final int PAGE_IS_END = 1;
+
+    static final int PAGE_IS_DAMAGED = 2;
+
+    private static final int OPERATOR_CHARS_MAX = 64;
 
     /** Where more than reading is possible; everything else answers GET. */
     private static final Map<String, List<String>> METHODS = Map.of(
@@ -84,16 +107,24 @@ public final class AdminApi implements AutoCloseable {
     private final ThreadPoolExecutor threads;
     private final OperatorView view;
     private final OperatorControls controls;
+    private final AuditLog audit;
 
-    private AdminApi(HttpServer server, ThreadPoolExecutor threads, OperatorView view, OperatorControls controls) {
+    private AdminApi(
+            HttpServer server,
+            ThreadPoolExecutor threads,
+            OperatorView view,
+            OperatorControls controls,
+            AuditLog audit) {
         this.controls = controls;
+        this.audit = audit;
         this.server = server;
         this.threads = threads;
         this.view = view;
     }
 
     /** @throws IOException with a sentence for the operator if the port can't be had. */
-    public static AdminApi start(AdminConfig config, OperatorView view, OperatorControls controls) throws IOException {
+    public static AdminApi start(AdminConfig config, OperatorView view, OperatorControls controls, AuditLog audit)
+            throws IOException {
         boundTheServer();
         InetSocketAddress address = new InetSocketAddress(InetAddress.getByName(config.host()), config.port());
         HttpServer server;
@@ -112,7 +143,7 @@ public final class AdminApi implements AutoCloseable {
                     return made;
                 });
         threads.allowCoreThreadTimeOut(true);
-        AdminApi api = new AdminApi(server, threads, view, controls);
+        AdminApi api = new AdminApi(server, threads, view, controls, audit);
         server.setExecutor(threads);
         server.createContext("/", api::handle);
         server.start();
@@ -210,6 +241,7 @@ public final class AdminApi implements AutoCloseable {
             }
             case SERVICE -> new Answer(200, JSON, StatsJson.service(controls.service()));
             case DRAIN -> new Answer(200, JSON, StatsJson.drain(controls.drainProgress()));
+            case AUDIT, AUDIT_ENTRIES -> audit(path, query == null ? "" : query);
             default -> error(404, "There is nothing here.");
         };
     }
@@ -227,21 +259,115 @@ public final class AdminApi implements AutoCloseable {
         if (parameters == null) {
             return error(400, "The query is malformed.");
         }
+        OperatorAction action;
         try {
-            return new Answer(
-                    200,
-                    JSON,
-                    switch (path) {
-                        case SERVICE -> StatsJson.service(switchService(parameters));
-                        case DRAIN -> StatsJson.drain(drain(parameters));
-                        default ->
-                            StatsJson.subscriptions(controls.replaceSubscriptions(SubscriptionsOrder.parse(body)));
-                    });
+            action = OperatorAction.of(path, parameters, body);
+        } catch (IllegalArgumentException malformed) {
+            record(exchange, new OperatorAction(path, "", List.of()), "refused: " + malformed.getMessage());
+            return error(400, String.valueOf(malformed.getMessage()));
+        }
+        if (path.equals(DRAIN)) {
+            // The process may end before it could be said afterwards.
+            record(exchange, action, "asked");
+        }
+        String outcome = "failed";
+        try {
+            byte[] answer = carryOut(path, parameters, action);
+            outcome = "done";
+            return new Answer(200, JSON, answer);
         } catch (NumberFormatException noNumber) {
+            outcome = "refused: no number: " + noNumber.getMessage();
             return error(400, "A number is expected: " + noNumber.getMessage());
         } catch (IllegalArgumentException refused) {
+            outcome = "refused: " + refused.getMessage();
             return error(400, String.valueOf(refused.getMessage()));
+        } finally {
+            if (!path.equals(DRAIN) || !outcome.equals("done")) {
+                record(exchange, action, outcome);
+            }
         }
+    }
+
+    private byte[] carryOut(String path, Map<String, String> parameters, OperatorAction action) {
+        return switch (path) {
+            case SERVICE -> StatsJson.service(switchService(parameters));
+            case DRAIN -> StatsJson.drain(drain(parameters));
+            default -> {
+                List<SubscriptionsOutcome> outcomes = controls.replaceSubscriptions(action.subscriptions());
+                yield StatsJson.subscriptions(outcomes);
+            }
+        };
+    }
+
+    private void record(HttpExchange exchange, OperatorAction action, String outcome) {
+        String said = exchange.getRequestHeaders().getFirst(OPERATOR_HEADER);
+        String who = said == null || said.isBlank() ? AuditLog.UNNAMED : said.strip();
+        audit.record(
+                Actor.OPERATOR,
+                who.length() > OPERATOR_CHARS_MAX ? who.substring(0, OPERATOR_CHARS_MAX) : who,
+                action.action(),
+                action.subject(),
+                outcome,
+                action.details().toArray(new String[0]));
+    }
+
+    private Answer audit(String path, String query) {
+        AuditSource source = audit.source();
+        Map<String, String> parameters = parameters(query);
+        if (source == null) {
+            return error(404, "This broker keeps no audit log.");
+        }
+        if (parameters == null) {
+            return error(400, "The query is malformed.");
+        }
+        try {
+            String name = parameters.getOrDefault("stream", "");
+            List<AuditStream> streams = source.streams();
+            List<AuditStream> asked = streams.stream()
+                    .filter(stream -> name.isEmpty() || stream.name().equals(name))
+                    .toList();
+            if (asked.isEmpty() && !name.isEmpty()) {
+                return error(404, "There is no audit stream of that name.");
+            }
+            if (path.equals(AUDIT_ENTRIES)) {
+                return asked.size() == 1 && !name.isEmpty()
+                        ? entries(source, asked.get(0), parameters)
+                        : error(400, "Name one stream.");
+            }
+            int limit = Integer.parseInt(parameters.getOrDefault("limit", Integer.toString(AUDIT_RECORDS_DEFAULT)));
+            return new Answer(200, JSON, auditRecords(source, streams, asked, limit));
+        } catch (NumberFormatException noNumber) {
+            return error(400, "A number is expected: " + noNumber.getMessage());
+        } catch (IOException failed) {
+            return error(503, "The audit log can't be read: " + failed.getMessage() + ".");
+        }
+    }
+
+    private static byte[] auditRecords(
+            AuditSource source, List<AuditStream> streams, List<AuditStream> asked, int limit) throws IOException {
+        NewestFirst all = new NewestFirst(source, limit > 0 ? asked : List.of());
+        List<AuditRecord> records = new ArrayList<>();
+        while (records.size() < Math.min(limit, AUDIT_RECORDS_MAX)) {
+            AuditRecord next = all.next();
+            if (next == null) {
+                break;
+            }
+            records.add(next);
+        }
+        return AuditJson.records(streams, records);
+    }
+
+    private static Answer entries(AuditSource source, AuditStream stream, Map<String, String> parameters)
+            throws IOException {
+        AuditSource.Page page = source.read(
+                stream,
+                Long.parseLong(parameters.getOrDefault("from", "1")),
+                "true".equals(parameters.get("backwards")),
+                Integer.parseInt(parameters.getOrDefault("count", Integer.toString(AUDIT_RECORDS_MAX))));
+        byte[] body = new byte[1 + page.entries().length];
+        body[0] = (byte) ((page.isEnd() ? PAGE_IS_END : 0) | (page.isDamaged() ? PAGE_IS_DAMAGED : 0));
+        System.arraycopy(page.entries(), 0, body, 1, page.entries().length);
+        return new Answer(200, "application/octet-stream", body);
     }
 
     private ServiceState switchService(Map<String, String> parameters) {

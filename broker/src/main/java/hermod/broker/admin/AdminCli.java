@@ -42,7 +42,7 @@ import picocli.CommandLine.Spec;
         })
 public final class AdminCli implements Runnable {
     /** Commands whose names are fixed and that come with later features. */
-    private static final List<String> LATER = List.of("disconnect", "resync", "redeliver", "alerts", "dlq", "audit");
+    private static final List<String> LATER = List.of("disconnect", "resync", "redeliver", "alerts", "dlq");
 
     static final class Version implements IVersionProvider {
         @Override
@@ -63,10 +63,15 @@ public final class AdminCli implements Runnable {
 
     private AdminCli() {}
 
-    /** The whole command line; the caller adds {@code serve}. */
-    public static CommandLine commandLine() {
+    /** The whole command line; the caller adds {@code serve}. @param stores opens a data directory that no broker uses. */
+    public static CommandLine commandLine(StoreOpener stores) {
         AdminCli root = new AdminCli();
         CommandLine line = new CommandLine(root);
+        line.addSubcommand(
+                "audit",
+                new CommandLine(new AuditCommand())
+                        .addSubcommand("verify", new AuditVerifyCommand(stores))
+                        .addSubcommand("list", new AuditListCommand(stores)));
         for (String name : LATER) {
             CommandLine later = new CommandLine(new LaterCommand(name));
             later.setUnmatchedArgumentsAllowed(true);
@@ -107,7 +112,7 @@ public final class AdminCli implements Runnable {
         return ExitCode.USAGE;
     }
 
-    private static final class MissingCommand extends CommandLine.ParameterException {
+    static final class MissingCommand extends CommandLine.ParameterException {
         private static final long serialVersionUID = 1L;
 
         MissingCommand(CommandLine command) {

@@ -38,8 +38,15 @@ final class AdminClient {
     }
 
     private byte[] post(String path, String headers, byte[] sent) {
-        String lines = AdminApi.OPERATOR_HEADER + ": cli\r\n" + headers + "Content-Length: " + sent.length + "\r\n";
+        String lines = AdminApi.OPERATOR_HEADER + ": " + operator() + "\r\n" + headers + "Content-Length: "
+                + sent.length + "\r\n";
         return ask("POST", path, lines, sent);
+    }
+
+    /** Who runs this process, as the audit log will have it; what is no printable ASCII is replaced, as it goes into a header. */
+    private static String operator() {
+        String user = System.getProperty("user.name", "").replaceAll("[^!-~]", "?");
+        return user.isEmpty() ? "cli" : user;
     }
 
     private byte[] ask(String method, String path, String headers, byte[] sent) {

@@ -21,6 +21,9 @@ final class ClaimsReader {
 
     private static final int ORG_BYTES_MAX = 128;
 
+    /** What the broker keeps for itself, such as the audit log, is under orgs that begin with it. */
+    private static final String RESERVED = "$";
+
     private final AdmissionConfig config;
     private final Clock clock;
     private final long skewUs;
@@ -46,6 +49,9 @@ final class ClaimsReader {
         }
         if (!(claims.get("org") instanceof String org) || !isName(org, ORG_BYTES_MAX)) {
             return TokenVerifier.refused("the claim org must be a name of 1 to 128 bytes");
+        }
+        if (org.startsWith(RESERVED)) {
+            return TokenVerifier.refused("the claim org must not begin with " + RESERVED);
         }
         Rights rights = rights(claims.get("rights"));
         if (rights == null) {

@@ -1,5 +1,7 @@
 package hermod.broker.dispatch;
 
+import hermod.broker.audit.AuditConfig;
+import hermod.broker.audit.AuditStream;
 import hermod.broker.engine.Engine;
 import hermod.broker.filter.FeedFilter;
 import hermod.broker.metrics.Counter;
@@ -173,6 +175,16 @@ public final class Dispatch implements RingHandler {
         if (filter != null) {
             progress.note(feed, filter);
         }
+    }
+
+    /**
+     * From now on every event of a channel that delivers early is recorded before it is delivered. On the shard, before anybody is served.
+     *
+     * @param head of the shard's own stream.
+     */
+    public void record(AuditConfig config, AuditStream.Head head) {
+        dispatcher.durables().record(config, head);
+        shard.requestTurn();
     }
 
     /** Called on the shard's tick. */
@@ -421,6 +433,7 @@ public final class Dispatch implements RingHandler {
             dispatcher.onTime(shard.clock().nowNs());
             windows.onTick(shard.clock().nowNs());
             dispatcher.onTick();
+            dispatcher.durables().onTick();
             chunkPool.trim();
             topics.forgetIdle(shard.clock().nowNs());
             metrics.add(Counter.PRODUCERS_FORGOTTEN, deduplication.forgottenCount() - producersForgotten);

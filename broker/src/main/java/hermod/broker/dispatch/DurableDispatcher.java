@@ -1,5 +1,8 @@
 package hermod.broker.dispatch;
 
+import hermod.broker.audit.AuditConfig;
+import hermod.broker.audit.AuditStream;
+import hermod.broker.audit.AuditTrail;
 import hermod.broker.engine.Engine;
 import hermod.broker.engine.EngineFault;
 import hermod.broker.engine.EventLog;
@@ -76,6 +79,9 @@ final class DurableDispatcher implements StoreQueue.Owner {
     private final PublishedWriter remoteOutcomes = new PublishedWriter();
     private final ByteBuf scratch = Unpooled.buffer(1024);
 
+    /** Of events that are delivered early; null where there is no audit. */
+    private @Nullable AuditTrail audit;
+
     DurableDispatcher(
             Shard shard,
             Engine engine,
@@ -107,6 +113,36 @@ final class DurableDispatcher implements StoreQueue.Owner {
 
     StoreQueue store() {
         return store;
+    }
+
+    /** See {@link Dispatch#record}. */
+    void record(AuditConfig config, AuditStream.Head head) {
+        AuditTrail trail = new AuditTrail(config, head, store.beside(new Recorded()), metrics);
+        audit = trail;
+        trail.tellDamage(head, shard.clock().nowUs());
+    }
+
+    /** What became of audit records; on the shard. They are all urgent. */
+    private final class Recorded implements EventLog.Completion {
+        @Override
+        public void onStored(boolean isUrgent, long ticket) {
+            if (audit != null) {
+                audit.onStored(ticket);
+            }
+        }
+
+        @Override
+        public void onFailed(boolean isUrgent, long ticket, EngineFault fault) {
+            if (audit != null) {
+                audit.onFailed(ticket, fault);
+            }
+        }
+    }
+
+    void onTick() {
+        if (audit != null) {
+            audit.tick(shard.clock().nowNs());
+        }
     }
 
     /** Whether nothing is under way. */
@@ -226,6 +262,10 @@ final class DurableDispatcher implements StoreQueue.Owner {
                     durable.stamp(shard.clock().nowUs()));
         }
         home.queue(log);
+        if (durable.isEarly()) {
+            // The record takes room, too, and stands before its event.
+            hasRoom = isRecorded(log, incoming, offset) && store.hasRoom(isUrgent, frameBytes);
+        }
         if (!hasRoom) {
             durable.noteUnstored(offset);
             return refuseForStore(log, requestId, outcomes);
@@ -245,6 +285,24 @@ final class DurableDispatcher implements StoreQueue.Owner {
             run.addOutcome(PendingRun.CLAMPED, publisherShard, party, requestId, offset, incoming.priority, 0);
         }
         return true;
+    }
+
+    /** Records an event that is about to be delivered. @return whether it may be stored: the engine has its record. */
+    private boolean isRecorded(TopicLog log, IncomingEvent incoming, long offset) {
+        AuditTrail trail = audit;
+        if (trail == null) {
+            return true;
+        }
+        long recorded = trail.safetyEvent(
+                shard.clock().nowUs(),
+                log.topic().org(),
+                log.topic().name().toString(),
+                offset,
+                incoming.source,
+                incoming.device,
+                incoming.type,
+                incoming.timestampUs);
+        return recorded != 0 && trail.handOver();
     }
 
     private static long idPart(IncomingEvent incoming, int at) {
@@ -280,7 +338,9 @@ final class DurableDispatcher implements StoreQueue.Owner {
             PublishedWriter outcomes) {
         if (durable.isUnstored(seen)) {
             boolean isUrgent = log.lane() == Priority.URGENT;
-            if (!store.hasRoom(isUrgent, TopicLog.frameBytes(incoming))) {
+            // It was recorded when it was delivered.
+            boolean isRecorded = !durable.isEarly() || audit == null || audit.handOver();
+            if (!isRecorded || !store.hasRoom(isUrgent, TopicLog.frameBytes(incoming))) {
                 return refuseForStore(log, requestId, outcomes);
             }
             durable.forgetUnstored(seen);

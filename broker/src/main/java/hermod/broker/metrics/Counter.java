@@ -63,6 +63,9 @@ public enum Counter {
             "Runs that went plain because compression had used its share of the shard's time. Raise batching.compress-time-percent if there is time to spare."),
     COMPRESSION_SAVED_BYTES(
             "Bytes by which the compressed forms are shorter than their runs, each counted once however many subscribers it went to."),
+    AUDIT_RECORDS("Records of the audit log that are on disk."),
+    AUDIT_RECORDS_LOST(
+            "Records of the audit log that were lost, because the disk took none and audit.kept-limit-bytes of them waited. Any at all: look why the disk fails; the chain says where they are missing."),
     DEFECTS("Exceptions that reached a shard's last line of defence. Each is logged; any at all is a defect.");
 
     private final String meaning;

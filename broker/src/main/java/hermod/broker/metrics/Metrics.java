@@ -18,6 +18,9 @@ public final class Metrics {
     private final List<ChannelInfo> channels;
     private final List<ShardMetrics> shards;
 
+    /** Of the thread that keeps the operators' audit log; counters only. */
+    private final ShardMetrics audit = new ShardMetrics(0, 1, 0);
+
     public Metrics(List<ChannelInfo> channels, int shardCount, MetricsConfig config) {
         this.channels = List.copyOf(channels);
         List<ShardMetrics> each = new ArrayList<>();
@@ -32,9 +35,14 @@ public final class Metrics {
         return shards.get(index);
     }
 
+    /** For the thread that keeps the operators' audit log, which belongs to no shard; it has no channels. */
+    public ShardMetrics audit() {
+        return audit;
+    }
+
     /** A counter over all shards. */
     public long get(Counter counter) {
-        long sum = 0;
+        long sum = audit.get(counter);
         for (ShardMetrics shard : shards) {
             sum += shard.get(counter);
         }

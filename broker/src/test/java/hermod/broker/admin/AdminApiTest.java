@@ -3,6 +3,7 @@ package hermod.broker.admin;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import hermod.broker.audit.AuditLog;
 import java.io.IOException;
 import java.net.Socket;
 import java.net.SocketException;
@@ -24,7 +25,7 @@ class AdminApiTest {
 
     @BeforeEach
     void start() throws Exception {
-        api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker, broker);
+        api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker, broker, AuditLog.NONE);
         port = Integer.parseInt(api.address().substring("127.0.0.1:".length()));
     }
 
@@ -305,7 +306,7 @@ class AdminApiTest {
     @Test
     void aTakenPortIsOneSentence() {
         assertThatExceptionOfType(IOException.class)
-                .isThrownBy(() -> AdminApi.start(new AdminConfig("127.0.0.1", port), broker, broker))
+                .isThrownBy(() -> AdminApi.start(new AdminConfig("127.0.0.1", port), broker, broker, AuditLog.NONE))
                 .withMessageContaining("the admin port " + port + " on 127.0.0.1 can't be had");
     }
 

@@ -8,6 +8,7 @@ import hermod.broker.admission.Identity;
 import hermod.broker.admission.JwtAuthenticator;
 import hermod.broker.admission.SecretFile;
 import hermod.broker.admission.Verdict;
+import hermod.broker.audit.AuditLog;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,7 +29,8 @@ class AdminCliTest {
 
     @Test
     void statsIsATableOfTheChannelsWithTraffic() throws Exception {
-        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), new MadeUpBroker(), new MadeUpBroker())) {
+        try (AdminApi api = AdminApi.start(
+                new AdminConfig("127.0.0.1", 0), new MadeUpBroker(), new MadeUpBroker(), AuditLog.NONE)) {
             Command stats = Command.run("stats", "--admin", api.address());
             assertThat(stats.exitCode()).isZero();
             assertThat(stats.out().lines())
@@ -47,7 +49,7 @@ class AdminCliTest {
     @Tag("OB-7")
     void theSlowestConsumersAreATableWithWhatToDo() throws Exception {
         MadeUpBroker broker = new MadeUpBroker();
-        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker, broker)) {
+        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker, broker, AuditLog.NONE)) {
             Command one = Command.run("stats", "--slow", "--admin", api.address());
             assertThat(one.exitCode()).as(one.err()).isZero();
             assertThat(one.out()).doesNotContain("\u001b").endsWith("\n1 slow consumer\n");
@@ -72,7 +74,7 @@ class AdminCliTest {
     @Test
     void killAndRolloutTellTheBrokerAndShowWhatHoldsThen() throws Exception {
         MadeUpBroker broker = new MadeUpBroker();
-        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker, broker)) {
+        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker, broker, AuditLog.NONE)) {
             Command one = Command.run("kill", "chat", "--reason", "ä&b=c \u001b[31m", "--admin", api.address());
             assertThat(one.exitCode()).isZero();
             assertThat(one.out().lines()).containsExactly("service is on", "off: chat (ä&b=c ?[31m)");
@@ -97,7 +99,7 @@ class AdminCliTest {
     @Test
     void drainShowsHowFarItIsUntilItIsDone() throws Exception {
         MadeUpBroker broker = new MadeUpBroker();
-        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker, broker)) {
+        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker, broker, AuditLog.NONE)) {
             Command drain = Command.run(
                     "drain", "--delay-ms", "70", "--endpoint", "a:1", "--endpoint", "b:2", "--admin", api.address());
             assertThat(drain.exitCode()).isZero();
@@ -112,7 +114,8 @@ class AdminCliTest {
 
     @Test
     void jsonIsWhatTheBrokerSaid() throws Exception {
-        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), new MadeUpBroker(), new MadeUpBroker())) {
+        try (AdminApi api = AdminApi.start(
+                new AdminConfig("127.0.0.1", 0), new MadeUpBroker(), new MadeUpBroker(), AuditLog.NONE)) {
             Command stats = Command.run("stats", "--json", "--admin", api.address());
             assertThat(stats.exitCode()).isZero();
             assertThat(JsonTree.parse(stats.out().getBytes(java.nio.charset.StandardCharsets.UTF_8))
@@ -126,7 +129,7 @@ class AdminCliTest {
     @Test
     void subscriptionsOfAUserAreReplacedAndEachConnectionIsTold() throws Exception {
         MadeUpBroker broker = new MadeUpBroker();
-        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker, broker)) {
+        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker, broker, AuditLog.NONE)) {
             Command done = Command.run(
                     "subscriptions",
                     "--admin",
@@ -157,7 +160,8 @@ class AdminCliTest {
 
     @Test
     void aNameFromAStrangerCanNotTalkToTheTerminal() throws Exception {
-        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), new MadeUpBroker(), new MadeUpBroker())) {
+        try (AdminApi api = AdminApi.start(
+                new AdminConfig("127.0.0.1", 0), new MadeUpBroker(), new MadeUpBroker(), AuditLog.NONE)) {
             Command connections = Command.run("connections", "--admin", api.address());
             assertThat(connections.exitCode()).isZero();
             assertThat(connections.out())
@@ -243,7 +247,11 @@ class AdminCliTest {
                 "rollout",
                 "rollout most",
                 "drain --delay-ms soon",
-                "audit verify",
+                "audit verify --expect operators:12",
+                "audit verify --expect operators:x:0000000000000000000000000000000000000000000000000000000000000000",
+                "audit verify --admin 127.0.0.1:1 --data .",
+                "audit verify --data no/such/directory",
+                "audit list --limit 0",
             })
     void aMistakeIsOneSentenceAndExitCodeTwo(String arguments) {
         Command command = Command.run(arguments.split(" "));
@@ -374,5 +382,15 @@ class AdminCliTest {
         CompletableFuture<Verdict> verdict = new CompletableFuture<>();
         authenticator.authenticate(token.trim(), verdict::complete);
         return ((Verdict.Accepted) verdict.get(10, TimeUnit.SECONDS)).identity();
+    }
+
+    @Test
+    void aBrokerThatKeepsNoAuditLogSaysSo() throws Exception {
+        try (AdminApi api = AdminApi.start(
+                new AdminConfig("127.0.0.1", 0), new MadeUpBroker(), new MadeUpBroker(), AuditLog.NONE)) {
+            Command verified = Command.run("audit", "verify", "--admin", api.address());
+            assertThat(verified.exitCode()).isEqualTo(1);
+            assertThat(verified.err()).contains("keeps no audit log");
+        }
     }
 }

@@ -217,6 +217,7 @@ class TokenVerifierTest {
         claim(table, "sub with half a surrogate", claims.replace("u1", "u\\ud800"));
         claim(table, "sub twice", claims.replace("{", "{\"sub\":\"admin\","));
         claim(table, "org missing", "{\"sub\":\"u1\"," + exp + "}");
+        claim(table, "org the broker's own", claims.replace("acme", "$system"));
         claim(table, "org empty", claims.replace("acme", ""));
         claim(table, "org a list", claims.replace("\"acme\"", "[\"acme\"]"));
         claim(table, "org with NUL", claims.replace("acme", "acme\\u0000"));

@@ -276,7 +276,8 @@ class ConfigReaderTest {
                 defaults.history(),
                 defaults.schedule(),
                 defaults.metrics(),
-                defaults.admin());
+                defaults.admin(),
+                defaults.audit());
         ConfigException refused = catchThrowableOfType(
                 ConfigException.class,
                 () -> new ConfigReader<>(dev)

@@ -4,6 +4,7 @@ import hermod.broker.engine.memory.MemoryEngine;
 import io.netty.buffer.ByteBuf;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /** An engine in memory whose disk a test stops, fails and frees; and which outlives the brokers that close it. */
@@ -13,6 +14,7 @@ public final class GatedEngine implements Engine {
     private boolean isHolding;
     private @Nullable EngineFault failing;
     private volatile @Nullable EngineFault refusing;
+    private volatile LongConsumer onAppend = stream -> {};
 
     /** What is appended from now on is stored, and nobody is told, until {@link #release}. */
     public synchronized void hold() {
@@ -43,6 +45,11 @@ public final class GatedEngine implements Engine {
     /** There is no room from now on, for this reason; null ends it. */
     public void refuse(@Nullable EngineFault fault) {
         refusing = fault;
+    }
+
+    /** Called with the stream's number before anything is appended, on the thread that appends. */
+    public void onAppend(LongConsumer watcher) {
+        onAppend = watcher;
     }
 
     public void end() {
@@ -126,6 +133,7 @@ public final class GatedEngine implements Engine {
 
             @Override
             public long append(boolean isUrgent, long stream, ByteBuf entries) {
+                onAppend.accept(stream);
                 return pass(isUrgent, () -> appender.append(isUrgent, stream, entries));
             }
 

@@ -124,6 +124,7 @@ final class MetricsDocument {
             case SOCKET_FLUSHES -> "flushes";
             case RUNS_COMPRESSED, RUNS_NOT_COMPRESSED -> "runs";
             case COMPRESSION_SAVED_BYTES -> "bytes";
+            case AUDIT_RECORDS, AUDIT_RECORDS_LOST -> "audit records";
             case DEFECTS -> "exceptions";
         };
     }
