@@ -113,10 +113,10 @@ class AllocationEndToEndTest {
             publisher = broker.client("publisher");
             for (int i = 0; i < subscriberCount; i++) {
                 RawClient subscriber = broker.client("subscriber" + i);
-                subscriber.subscribe("chat:room");
+                subscriber.subscribe("tasks:room");
                 subscribers.add(subscriber);
             }
-            int handle = publisher.open("chat:room").getHandle();
+            int handle = publisher.open("tasks:room").getHandle();
             frames = Unpooled.buffer();
             for (int i = 0; i < batch; i++) {
                 PublishFrame.writeHead(frames, 0, handle, 0, 1, 0, 0, 0, 0, PAYLOAD_BYTES);
