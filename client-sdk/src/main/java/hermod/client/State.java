@@ -40,7 +40,7 @@ public interface State extends AutoCloseable {
     /** Deletes a key where its version is the expected one. @return fails with a {@link ConflictException} where it is another. */
     CompletableFuture<PublishReceipt> delete(String key, long expectedVersion);
 
-    /** Has a listener called for each change from now on. Adding one twice has it called once. */
+    /** Has a listener called for each change from now on; it may also be told of values that the state has already, where they came just before. Adding one twice has it called once. */
     void addListener(StateListener listener);
 
     void removeListener(StateListener listener);
