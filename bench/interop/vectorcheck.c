@@ -172,6 +172,9 @@ static size_t write_frame(json *fields, uint8_t *to) { /* 0 = not a frame the cl
         uint16_t l = w - at - 3; memcpy(at + 1, &l, 2);
       }
       if (get(g, "metadata")) w = put_hexfield(w, 6, str(g, "metadata"));
+      if ((k = get(g, "key"))) w = hm_put_field(w, 8, k->s, k->n);
+      if (get(g, "expectedVersion")) { uint64_t version = num(g, "expectedVersion"); w = hm_put_field(w, 9, &version, 8); }
+      if (get(g, "deleted")) w = hm_put_field(w, 10, "", 0);
       if ((k = get(g, "passedThrough"))) for (json *e = k->kid; e; e = e->next) w = put_hexfield(w, atoi(e->key), e->s);
       hm_write_publish(to, num(fields, "flags"), num(fields, "handle"), id, num(b, "sequence"), num(v, "timestampUs"), num(v, "ttl"), num(v, "type"), w - to - HM_PUBHEAD, n);
       memcpy(w, pay, n); free(pay); return w + n - to;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import hermod.bench.BrokerProcess;
+import hermod.broker.admission.SecretFile;
 import hermod.client.ConnectionState;
 import hermod.client.HermodClient;
 import hermod.client.HermodException;
@@ -11,6 +12,7 @@ import hermod.client.PublishReceipt;
 import hermod.protocol.ErrorCode;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -146,6 +148,16 @@ class AdmissionAcceptanceTest {
         }
     }
 
+    /** A data directory for a second broker that takes the first one's tokens: two can't share one. */
+    private static Path withTheSecretOf(Path first, Path second) throws Exception {
+        SecretFile.readOrCreate(first);
+        Path secret = SecretFile.in(second);
+        Files.createDirectories(secret.getParent());
+        return Files.copy(SecretFile.in(first), secret, StandardCopyOption.COPY_ATTRIBUTES)
+                .getParent()
+                .getParent();
+    }
+
     /** Which event of which life of which topic. */
     private record Place(String topic, int epoch, long offset) {
         static Place of(PublishReceipt receipt) {
@@ -158,8 +170,9 @@ class AdmissionAcceptanceTest {
     void aDrainedBrokerLosesNothingItAcknowledgedAndItsClientsMoveToTheNext() throws Exception {
         Path config = Files.writeString(folder.resolve("two.yaml"), "shard:\n  shard-count: 2\n");
         BrokerProcess.Builder oldOne =
-                AcceptanceBroker.builder("--config", config.toString()).data(folder);
-        BrokerProcess.Builder newOne = AcceptanceBroker.builder().data(folder);
+                AcceptanceBroker.builder("--config", config.toString()).data(folder.resolve("one"));
+        BrokerProcess.Builder newOne =
+                AcceptanceBroker.builder().data(withTheSecretOf(folder.resolve("one"), folder.resolve("two")));
         try (AcceptanceBroker before = AcceptanceBroker.of(oldOne.start());
                 AcceptanceBroker after = AcceptanceBroker.of(newOne.start())) {
             Set<Place> delivered = ConcurrentHashMap.newKeySet();

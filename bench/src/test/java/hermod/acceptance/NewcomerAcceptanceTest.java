@@ -54,7 +54,7 @@ class NewcomerAcceptanceTest {
             }
             CommandLines.Outcome table = hermod("stats", "--admin", broker.admin());
             assertThat(table.exitCode()).isZero();
-            assertThat(table.out()).contains("chat").contains("runs in memory for now");
+            assertThat(table.out()).contains("chat").contains("disk").contains("stored in");
             JsonNode stats = new ObjectMapper()
                     .readTree(
                             hermod("stats", "--json", "--admin", broker.admin()).out());
