@@ -122,6 +122,7 @@ class ServeEndToEndTest {
                 "--add-opens",
                 "java.base/jdk.internal.misc=ALL-UNNAMED",
                 "-Xmx128m"));
+        command.add("--enable-native-access=ALL-UNNAMED");
         command.addAll(javaFlags);
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), "hermod.broker.BrokerMain", "serve"));
         List<String> given = List.of(arguments);
