@@ -17,6 +17,7 @@ import io.netty.buffer.ByteBuf;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import org.agrona.concurrent.UnsafeBuffer;
@@ -378,7 +379,7 @@ final class StoreQueue implements EventLog.Completion {
     @Override
     public void onStored(boolean isUrgent, long ticket) {
         (isUrgent ? urgentCompleted : completed).set(ticket);
-        shard.wake();
+        wake();
     }
 
     @Override
@@ -389,7 +390,16 @@ final class StoreQueue implements EventLog.Completion {
             // First the word of the failure: who sees the counter sees it too.
             failures.add(new Failure(isUrgent, before + 1, ticket, fault));
             counter.set(ticket);
+            wake();
+        }
+    }
+
+    /** An engine that closes behind the shards has nobody to tell. */
+    private void wake() {
+        try {
             shard.wake();
+        } catch (RejectedExecutionException ended) {
+            // The shard's loop has ended, and its connections before it.
         }
     }
 
