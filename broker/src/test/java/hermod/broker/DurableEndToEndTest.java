@@ -6,8 +6,11 @@ import static org.awaitility.Awaitility.await;
 import hermod.broker.audit.AuditStream;
 import hermod.broker.audit.ChainCheck;
 import hermod.broker.audit.EngineAudit;
+import hermod.broker.engine.Answer;
 import hermod.broker.engine.EngineFault;
+import hermod.broker.engine.EventLog;
 import hermod.broker.engine.GatedEngine;
+import hermod.broker.engine.StoredEntry;
 import hermod.protocol.ErrorCode;
 import hermod.protocol.Feature;
 import hermod.protocol.control.wire.Cursor;
@@ -25,9 +28,11 @@ import io.netty.buffer.Unpooled;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -146,6 +151,49 @@ class DurableEndToEndTest {
                                 .setOffset(cursor))
                         .build());
         return Resumed.parseFrom(RawClient.body(client.read(FrameType.RESUMED))).getResults(0);
+    }
+
+    private static <T extends @Nullable Object> Answer<T> answering(CompletableFuture<T> future) {
+        return new Answer<>() {
+            @Override
+            public void onDone(T result) {
+                future.complete(result);
+            }
+
+            @Override
+            public void onFault(EngineFault fault) {
+                future.completeExceptionally(new AssertionError(fault));
+            }
+        };
+    }
+
+    @Test
+    void theOrdinalsOfWhatIsStoredHaveNoHoleWhereSomethingCouldNotBe() throws Exception {
+        try (BrokerUnderTest broker = broker(1)) {
+            RawClient publisher = client(broker, "alice", 1);
+            int handle = publisher.open("chat:1").getHandle();
+            publisher.publish(handle, 1, 0, 1, 0, 0, "a");
+            accepted(publisher, 1);
+            engine.fail(EngineFault.FAILED);
+            publisher.publish(handle, 2, 0, 2, 0, 0, "b");
+            refused(publisher, ErrorCode.NOT_STORED);
+            publisher.publish(handle, 3, 0, 3, 0, 0, "c");
+            refused(publisher, ErrorCode.NOT_STORED);
+            engine.fail(null);
+            publisher.publish(handle, 4, 0, 4, 0, 0, "d");
+            accepted(publisher, 4);
+        }
+        CompletableFuture<EventLog.Opened> known = new CompletableFuture<>();
+        engine.events().find("acme", "chat:1", answering(known));
+        CompletableFuture<EventLog.Page> read = new CompletableFuture<>();
+        long stream = known.get(10, TimeUnit.SECONDS).stream();
+        engine.events().read(new EventLog.Order(stream, 1, Long.MAX_VALUE, false, 100, 100_000), answering(read));
+        ByteBuf entries = Unpooled.wrappedBuffer(read.get(10, TimeUnit.SECONDS).entries());
+        int second = StoredEntry.bytes(entries, 0);
+        assertThat(StoredEntry.offset(entries, second)).isEqualTo(4);
+        assertThat(StoredEntry.ordinal(entries, 0)).isEqualTo(1);
+        assertThat(StoredEntry.ordinal(entries, second)).isEqualTo(2);
+        assertThat(StoredEntry.authorOrdinal(entries, second)).isEqualTo(2);
     }
 
     @ParameterizedTest

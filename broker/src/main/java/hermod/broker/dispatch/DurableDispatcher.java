@@ -437,6 +437,7 @@ final class DurableDispatcher implements StoreQueue.Owner {
         DurableTopic durable = durableOf(log);
         durable.onCompleted();
         metrics.add(Counter.EVENTS_STORED, run.count);
+        durable.noteCounted();
         StateKeys keys = durable.keys();
         if (keys != null) {
             forEachKey(
@@ -474,6 +475,9 @@ final class DurableDispatcher implements StoreQueue.Owner {
         }
         ByteBuf entries = run.entries();
         for (int at = 0; at < entries.writerIndex(); at += StoredEntry.bytes(entries, at)) {
+            if (StoredEntry.isCountable(entries, at)) {
+                durable.noteUncounted(StoredEntry.author(entries, at));
+            }
             if (durable.isEarly()) {
                 durable.noteUnstored(StoredEntry.offset(entries, at));
             } else {
@@ -491,6 +495,7 @@ final class DurableDispatcher implements StoreQueue.Owner {
             home.handOver(log);
             log.forgetWindow();
         }
+        durable.giveBackOrdinals();
         tell(run, durable.isEarly() ? ErrorCode.NOT_STORED : codeOf(fault));
         onSettled(log);
     }

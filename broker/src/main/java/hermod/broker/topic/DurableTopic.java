@@ -3,6 +3,7 @@ package hermod.broker.topic;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
 import org.agrona.collections.Long2LongHashMap;
+import org.agrona.collections.LongArrayList;
 import org.agrona.collections.LongHashSet;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +24,15 @@ public final class DurableTopic {
     private final @Nullable EventIds ids;
     private final @Nullable StateKeys keys;
     private @Nullable LongHashSet unstored;
+
+    /** Where more than can be remembered are not stored: all of these are taken to be, which stores some again, in their place. */
+    private long unstoredFrom = Long.MAX_VALUE;
+
+    private long unstoredTo;
+
+    /** Authors of countable events that could not be stored, since the last that was. */
+    private final LongArrayList uncounted = new LongArrayList();
+
     private long ordinal;
     private long storedAtUs;
     private long firstKept;
@@ -178,6 +188,31 @@ public final class DurableTopic {
         return ordinal;
     }
 
+    /** A countable event that was counted could not be stored. */
+    public void noteUncounted(long author) {
+        uncounted.addLong(author);
+    }
+
+    /** Events behind those that could not be stored were: their ordinals stay as they are. */
+    public void noteCounted() {
+        uncounted.clear();
+    }
+
+    /** Gives the ordinals of events that could not be stored back, so that the next ones have them; only while nothing waits, or those that wait would have the same. */
+    public void giveBackOrdinals() {
+        if (isPending()) {
+            return;
+        }
+        for (int i = 0; i < uncounted.size(); i++) {
+            long author = uncounted.getLong(i);
+            ordinal--;
+            if (knows(author)) {
+                ordinalsByAuthor.put(author, ordinalsByAuthor.get(author) - 1);
+            }
+        }
+        uncounted.clear();
+    }
+
     public long authorOrdinal(long author) {
         return ordinalsByAuthor.get(author);
     }
@@ -199,12 +234,15 @@ public final class DurableTopic {
         }
         if (set.size() < UNSTORED_MAX) {
             set.add(offset);
+        } else {
+            unstoredFrom = Math.min(unstoredFrom, offset);
+            unstoredTo = Math.max(unstoredTo, offset);
         }
     }
 
     public boolean isUnstored(long offset) {
         LongHashSet set = unstored;
-        return set != null && set.contains(offset);
+        return set != null && (set.contains(offset) || (offset >= unstoredFrom && offset <= unstoredTo));
     }
 
     /** It is on its way to the store again. */
