@@ -165,7 +165,7 @@ public final class Sessions {
                     && view.identity().org().equals(org)
                     && view.identity().user().equals(user)) {
                 CompletableFuture<@Nullable Replaced> told = new CompletableFuture<>();
-                session.replaceUnasked(wishes, keepsOthers, told::complete);
+                session.changes().replaceUnasked(wishes, keepsOthers, told::complete);
                 answers.add(new Answer(view.id(), view.device(), told));
             }
         }
@@ -176,7 +176,7 @@ public final class Sessions {
     /** The switches have changed: they hold when this returns; clients are told some at a time, so that events don't wait for it. */
     public void applyService() {
         for (Session session : all) {
-            session.applyService();
+            session.held().applyService();
         }
         tellService(List.copyOf(all), 0, ground.notice());
     }

@@ -94,7 +94,7 @@ final class Welcoming {
                         .setPayloadBytes(ground.payloadLimitBytes())
                         .setPublishWindowEvents(ground.publish().windowEvents())
                         .setPublishWindowBytes(ground.publish().windowBytes())
-                        .setTopicsPerConnection(Session.topicsLimitCount(config, who))
+                        .setTopicsPerConnection(TopicGate.topicsLimitCount(config, who))
                         .setPublishesPerSecond(isLimited ? config.publishesPerSecond() : 0)
                         .setPublishBytesPerSecond(isLimited ? config.publishBytesPerSecond() : 0))
                 .setPingIntervalMs(config.pingIntervalMs())
