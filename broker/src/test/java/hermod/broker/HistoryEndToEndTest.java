@@ -217,7 +217,7 @@ class HistoryEndToEndTest {
         new StoredTopic(engine, ROOM, EPOCH).store(20, 22);
         CompletableFuture<Boolean> done = new CompletableFuture<>();
         engine.removeBelow("acme", ROOM, 20, () -> done.complete(true));
-        done.get(10, TimeUnit.SECONDS);
+        done.get(60, TimeUnit.SECONDS);
         return engine;
     }
 
@@ -506,9 +506,11 @@ class HistoryEndToEndTest {
                 new BrokerUnderTest.Setup().history(config).start()) {
             RawClient reader = reader(broker);
             List<Integer> types = new ArrayList<>();
-            for (int i = 0; i < 3; i++) {
-                reader.send(FrameType.HISTORY, 5, from(1).build());
-            }
+            reader.inOneWrite(() -> {
+                for (int i = 0; i < 3; i++) {
+                    reader.send(FrameType.HISTORY, 5, from(1).build());
+                }
+            });
             ByteBuf refused = null;
             for (int i = 0; i < 3; i++) {
                 ByteBuf frame = reader.read();

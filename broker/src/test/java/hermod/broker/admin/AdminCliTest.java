@@ -381,7 +381,7 @@ class AdminCliTest {
     private static Identity identity(Authenticator authenticator, String token) throws Exception {
         CompletableFuture<Verdict> verdict = new CompletableFuture<>();
         authenticator.authenticate(token.trim(), verdict::complete);
-        return ((Verdict.Accepted) verdict.get(10, TimeUnit.SECONDS)).identity();
+        return ((Verdict.Accepted) verdict.get(60, TimeUnit.SECONDS)).identity();
     }
 
     @Test

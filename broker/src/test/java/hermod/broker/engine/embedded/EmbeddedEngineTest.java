@@ -32,7 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class EmbeddedEngineTest extends EngineContract {
-    private static final int WAIT_S = 20;
+    private static final int WAIT_S = 60;
 
     @TempDir
     Path dir;
