@@ -1,5 +1,6 @@
 package hermod.broker.engine.embedded;
 
+import hermod.broker.engine.ChannelLog;
 import hermod.broker.engine.Engine;
 import hermod.broker.engine.EngineFault;
 import hermod.broker.engine.EngineStatus;
@@ -111,6 +112,11 @@ public final class EmbeddedEngine implements Engine {
     @Override
     public EventLog events() {
         return events;
+    }
+
+    @Override
+    public ChannelLog channels() {
+        throw new UnsupportedOperationException("whole channels are not indexed yet");
     }
 
     @Override
