@@ -2,6 +2,7 @@ package hermod.broker.group;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** A group of a channel. The groups' thread's. */
 final class Group {
@@ -48,6 +49,10 @@ final class Group {
     /** Set once, when an operator deletes it. */
     boolean isDeleting;
 
+    /** What waits for the write under way to end. */
+    @Nullable
+    Runnable onSaved;
+
     /** What of the ledger's counts is in the metrics. */
     long countedExpired;
 
@@ -76,8 +81,11 @@ final class Group {
     }
 
     /** When something is to be done with it without anybody asking. */
-    long wakeNs() {
+    long wakeNs(long nowNs) {
         long wakeNs = Math.min(saveAtNs, members.isEmpty() ? Long.MAX_VALUE : ledger.wakeNs());
+        if (readAgainAtNs > nowNs) {
+            wakeNs = Math.min(wakeNs, readAgainAtNs);
+        }
         for (Member member : members) {
             Fetch fetch = member.fetch;
             if (fetch != null) {

@@ -13,7 +13,8 @@ public record GroupConfig(
                                 + "65,536 at most.")
         int perOrgLimitCount,
 
-        @Setting(min = 1, max = 10_000, text = "Members of one group.") int membersLimitCount,
+        @Setting(min = 1, max = 10_000, text = "Members of one group.")
+        int membersLimitCount,
 
         @Setting(min = 1, max = 1_000, text = "Memberships of one connection.")
         int perConnectionLimitCount,
@@ -81,8 +82,7 @@ public record GroupConfig(
     }
 
     public static GroupConfig defaults() {
-        return new GroupConfig(
-                64, 64, 16, 1_000, 1024 * 1024, 30_000, 1_000, 60_000, 64 * 1024, 256 * 1024, 10_000);
+        return new GroupConfig(64, 64, 16, 1_000, 1024 * 1024, 30_000, 1_000, 60_000, 64 * 1024, 256 * 1024, 10_000);
     }
 
     long settleTimeoutNs() {

@@ -84,12 +84,13 @@ final class Ledger {
 
     /** Where reading goes on. */
     long readTo() {
-        return readTo;
+        // After a restart there may be settled ones above the floor that were not read.
+        return Math.max(readTo, settled.floor());
     }
 
     /** Positions that may be read on now; 0 where the window is full, or what is lost is not told. */
     int readRoom() {
-        return lost.size() >= LOST_RANGES_MAX ? 0 : (int) (settled.floor() + WINDOW - readTo);
+        return lost.size() >= LOST_RANGES_MAX ? 0 : (int) (settled.floor() + WINDOW - readTo());
     }
 
     long heldBytes() {
@@ -131,7 +132,8 @@ final class Ledger {
 
     /** When something changes by itself; {@code Long.MAX_VALUE} for never. */
     long wakeNs() {
-        long wakeNs = byDeadline.isEmpty() ? Long.MAX_VALUE : byDeadline.iterator().next().deadlineNs;
+        long wakeNs =
+                byDeadline.isEmpty() ? Long.MAX_VALUE : byDeadline.iterator().next().deadlineNs;
         return delayed.isEmpty() ? wakeNs : Math.min(wakeNs, delayed.first().head().notBeforeNs);
     }
 
@@ -148,13 +150,13 @@ final class Ledger {
             loadAgain(position, entry);
             return;
         }
-        while (readTo < position && readTo < settled.floor() + WINDOW) {
-            lose(readTo++);
+        for (readTo = readTo(); readTo < position && readTo < settled.floor() + WINDOW; readTo++) {
+            lose(readTo);
         }
         if (position >= settled.floor() + WINDOW) {
             return;
         }
-        readTo = position + 1;
+        readTo = Math.max(readTo, position + 1);
         if (settled.contains(position)) {
             return;
         }
@@ -201,6 +203,7 @@ final class Ledger {
                 loseWaiting(place);
             }
         }
+        readTo = readTo();
         while (readTo < first && readTo < settled.floor() + WINDOW && lost.size() < LOST_RANGES_MAX) {
             if (places.isEmpty() && settled.countAbove() == 0) {
                 noteLost(readTo, first - 1);
@@ -209,6 +212,7 @@ final class Ledger {
                 changes++;
             } else {
                 lose(readTo++);
+                readTo = readTo();
             }
         }
     }
@@ -362,7 +366,8 @@ final class Ledger {
 
     /** @param from and {@code to}: both included. @return how many of them were in these hands. */
     int settle(Hands hands, long from, long to) {
-        List<Place> those = List.copyOf(hands.places.subMap(from, true, to, true).values());
+        List<Place> those =
+                List.copyOf(hands.places.subMap(from, true, to, true).values());
         for (Place place : those) {
             takeBack(place);
             drop(place);
@@ -410,7 +415,8 @@ final class Ledger {
     /** Puts a place, and all in hand behind it of its topic, before what waits. */
     private void giveBack(Place place, long nowNs, long notBeforeNs) {
         Lane lane = place.lane;
-        List<Place> those = List.copyOf(lane.inHand.tailMap(place.position, true).descendingMap().values());
+        List<Place> those = List.copyOf(
+                lane.inHand.tailMap(place.position, true).descendingMap().values());
         unsort(lane);
         for (Place each : those) {
             takeBack(each);

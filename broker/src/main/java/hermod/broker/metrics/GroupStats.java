@@ -14,7 +14,7 @@ public record GroupStats(
         String name,
         String mode,
         int members,
+        long floor,
         long lag,
         int inFlight,
-        long oldestAgeUs,
-        long floor) {}
+        long oldestAgeUs) {}

@@ -197,6 +197,8 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     /** @param isReplacement whether it must also wait for the SUBSCRIBEs before it. */
     private record WaitingChange(boolean isReplacement, Runnable change) {}
 
+    private @Nullable Companion companion;
+
     /** SUBSCRIBEs, and HELLO's wishes, whose answer is not written: no event may come before it. */
     private int unansweredSubscribes;
 
@@ -1019,7 +1021,8 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         }
     }
 
-    private boolean isOff(Channel channel) {
+    /** Whether an operator has switched a channel off for the client. */
+    public boolean isOff(Channel channel) {
         return ground.service().state().channelOff(channel, percentile) != null;
     }
 
@@ -1031,6 +1034,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 row.isOff = isOff;
                 applyToFeed(row);
             }
+        }
+        if (companion != null) {
+            companion.onRights();
         }
     }
 
@@ -1249,6 +1255,23 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         if (!lost.isEmpty()) {
             letGo(0, lost);
         }
+        if (companion != null) {
+            companion.onRights();
+        }
+    }
+
+    public @Nullable Companion companion() {
+        return companion;
+    }
+
+    /** To be set once. */
+    public void companion(Companion wanted) {
+        companion = wanted;
+    }
+
+    /** Whether the token gives the right to read a whole channel in a group. */
+    public boolean mayJoin(String channel) {
+        return identity != null && identity.rights().mayJoin(channel);
     }
 
     LatencyReports reports() {
@@ -1476,6 +1499,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     void beginDrain() {
         if (state == State.OPEN) {
             isDraining = true;
+            if (companion != null) {
+                companion.onDrain();
+            }
         } else {
             close(CloseCode.GOING_AWAY, "the broker is stopping");
         }
@@ -1485,6 +1511,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     boolean isDrained() {
         return underWayEvents == 0
                 && inquiriesUnderWay == 0
+                && (companion == null || !companion.isBusy())
                 && pending.isEmpty()
                 && replacement == null
                 && outcomes.isEmpty()
@@ -1527,6 +1554,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         pending.clear();
         replacement = null;
         waiting.clear();
+        if (companion != null) {
+            companion.onEnd();
+        }
         dispatch.remove(this);
         for (String limitKey : takenLimits) {
             ground.limits().giveBack(limitKey);
