@@ -36,6 +36,7 @@ public final class EmbeddedEngine implements Engine {
     private final Retainer retainer;
     private final Upkeep upkeep;
     private final RocksEventLog events;
+    private final RocksChannelLog channels;
     private final RocksKeyedState state;
     private final AtomicBoolean isClosed = new AtomicBoolean();
 
@@ -54,10 +55,14 @@ public final class EmbeddedEngine implements Engine {
         this.journal = journal;
         readers = new Readers(config.store(), applier, journal::lastSyncedBatch);
         changes = new Changes(config.store(), store, applier, readers);
-        retainer = new Retainer(store, changes, rules);
+        PlaceRetainer places = new PlaceRetainer(store, config.store().channelLimitCount());
+        retainer = new Retainer(store, changes, rules, places);
         upkeep = new Upkeep(dir, config.store(), store, applier, journal, retainer, readers);
         events = new RocksEventLog(store, journal, readers, changes);
         state = new RocksKeyedState(store, readers, changes);
+        ChannelChanges channelChanges =
+                new ChannelChanges(changes, applier.channels().known());
+        channels = new RocksChannelLog(store, readers, channelChanges, applier.channels(), places);
         applier.start(upkeep::flushSoon);
         changes.start(journal, applier.version(), RocksEventLog.lastStream(store));
         upkeep.start();
@@ -116,7 +121,7 @@ public final class EmbeddedEngine implements Engine {
 
     @Override
     public ChannelLog channels() {
-        throw new UnsupportedOperationException("whole channels are not indexed yet");
+        return channels;
     }
 
     @Override
