@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
+import org.rocksdb.ColumnFamilyHandle;
 import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
 import org.rocksdb.RocksIterator;
@@ -184,8 +185,17 @@ public final class EmbeddedEngine implements Engine {
 
     /** Values in the store, whether their time is over or not; for tests. */
     long storedValues() {
+        return countOf(store.state);
+    }
+
+    /** Values that channels' logs have in the store; for tests. */
+    long storedPlaces() {
+        return countOf(store.place);
+    }
+
+    private long countOf(ColumnFamilyHandle family) {
         long count = 0;
-        try (RocksIterator values = store.db().newIterator(store.state)) {
+        try (RocksIterator values = store.db().newIterator(family)) {
             for (values.seekToFirst(); values.isValid(); values.next()) {
                 count++;
             }
