@@ -25,6 +25,12 @@ public interface ChannelLog {
      */
     record Begun(long channel, long firstPosition, long nextPosition) {}
 
+    /** The channel of a topic; null for a topic that has none. */
+    static @Nullable String channelOf(String topic) {
+        int colon = topic.indexOf(':');
+        return colon < 0 ? null : topic.substring(0, colon);
+    }
+
     /** Begins a channel's log, if need be. Channels that nobody began cost nothing. */
     void begin(String org, String channel, Answer<Begun> answer);
 

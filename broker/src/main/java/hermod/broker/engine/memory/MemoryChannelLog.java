@@ -78,8 +78,8 @@ final class MemoryChannelLog implements ChannelLog {
         if (byName.isEmpty()) {
             return;
         }
-        int colon = topic.indexOf(':');
-        Log log = byName.get(new Name(org, colon < 0 ? topic : topic.substring(0, colon)));
+        String channel = ChannelLog.channelOf(topic);
+        Log log = channel == null ? null : byName.get(new Name(org, channel));
         Place place = new Place(stream, offset);
         if (log != null && log.isBegun && log.known.add(place)) {
             log.places.add(place);
