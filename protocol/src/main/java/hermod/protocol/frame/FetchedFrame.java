@@ -5,6 +5,7 @@ import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
 import hermod.protocol.TopicName;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
 import java.nio.charset.StandardCharsets;
 
 /**
@@ -124,6 +125,9 @@ public final class FetchedFrame {
         }
         if (position(in, at) < 1 || attempt(in, at) == 0 || epoch(in, at) == 0) {
             throw bad("an item without a position, an attempt or an epoch");
+        }
+        if (!ByteBufUtil.isText(in, at + ITEM_HEAD_BYTES, topicBytes(in, at), StandardCharsets.UTF_8)) {
+            throw bad("an item whose topic is not UTF-8");
         }
         String fault = TopicName.faultOf(topic(in, at));
         if (fault != null) {
