@@ -26,10 +26,13 @@ import hermod.broker.engine.embedded.EmbeddedConfig;
 import hermod.broker.engine.embedded.EmbeddedEngine;
 import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.filter.FilterText;
+import hermod.broker.group.GroupCommands;
+import hermod.broker.group.Groups;
 import hermod.broker.history.HistoryCommand;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelInfo;
 import hermod.broker.metrics.ConnectionStats;
+import hermod.broker.metrics.GroupStats;
 import hermod.broker.metrics.Metrics;
 import hermod.broker.metrics.SlowConnections;
 import hermod.broker.metrics.StoreStats;
@@ -108,6 +111,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     private final Authenticator authenticator;
     private final Engine engine;
     private final @Nullable Scheduler scheduler;
+    private final @Nullable Groups groups;
     private final Transport transport;
     private final List<Dispatch> dispatches = new ArrayList<>();
     private final List<Sessions> sessions = new ArrayList<>();
@@ -147,6 +151,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                         scheduleClock);
         int shardCount = config.shard().effectiveShardCount(Runtime.getRuntime().availableProcessors());
         metrics = new Metrics(infos(channels, engine.isDurable()), shardCount, config.metrics());
+        groups = scheduleClock == null
+                ? null
+                : new Groups(config.groups(), engine.channels(), engine.state(), channels, metrics.groups());
         Shard[] shards = new Shard[shardCount];
         Arrays.setAll(shards, index -> new Shard(index, config.shard()));
         Dispatch.Ground ground = new Dispatch.Ground(
@@ -270,6 +277,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         if (scheduler != null) {
             scheduler.start(dispatches);
         }
+        if (groups != null) {
+            groups.start();
+        }
         tcp = transport.listen(config.transport().port(), false);
     }
 
@@ -331,7 +341,8 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 router(),
                 Feature.HISTORY.bit()
                         | (config.batching().compresses() ? Feature.LZ4.bit() : 0)
-                        | (scheduler == null ? 0 : Feature.SCHEDULE.bit()),
+                        | (scheduler == null ? 0 : Feature.SCHEDULE.bit())
+                        | (groups == null ? 0 : Feature.GROUP.bit()),
                 new ConnectionLimits(),
                 new RateLimits(config.publish().idleRatesLimitCount()),
                 service,
@@ -351,6 +362,11 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     private CommandRouter router() {
         CommandRouter router = new HistoryCommand(engine.events(), config.history())
                 .registerOn(Commands.registerAll(new CommandRouter()));
+        if (groups == null) {
+            GroupCommands.registerNone(router);
+        } else {
+            new GroupCommands(groups).registerAll(router);
+        }
         return scheduler == null
                 ? ScheduleCommands.registerNone(router)
                 : new ScheduleCommands(scheduler, config.schedule()).registerAll(router);
@@ -590,6 +606,32 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     }
 
     @Override
+    public List<GroupStats> groups() {
+        return groups == null ? List.of() : await(groups.list(), List.<GroupStats>of());
+    }
+
+    @Override
+    public void deleteGroup(String org, String channel, String name) {
+        String fault = groups == null
+                ? "this broker has no groups"
+                : await(groups.delete(org, channel, name), "the store does not answer");
+        if (!fault.isEmpty()) {
+            throw new IllegalArgumentException(fault);
+        }
+    }
+
+    private static <T> T await(CompletableFuture<T> answer, T otherwise) {
+        try {
+            return answer.get(ANSWER_TIMEOUT_MS, TimeUnit.MILLISECONDS);
+        } catch (ExecutionException | TimeoutException late) {
+            return otherwise;
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+            return otherwise;
+        }
+    }
+
+    @Override
     public ServiceState service() {
         return service.state();
     }
@@ -693,6 +735,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         transport.stopListening();
         if (scheduler != null) {
             scheduler.close();
+        }
+        if (groups != null) {
+            groups.close();
         }
         for (Dispatch dispatch : dispatches) {
             ask(

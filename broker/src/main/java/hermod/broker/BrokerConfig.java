@@ -8,6 +8,7 @@ import hermod.broker.config.Setting;
 import hermod.broker.engine.embedded.JournalConfig;
 import hermod.broker.engine.embedded.StoreConfig;
 import hermod.broker.filter.FilterConfig;
+import hermod.broker.group.GroupConfig;
 import hermod.broker.history.HistoryConfig;
 import hermod.broker.metrics.MetricsConfig;
 import hermod.broker.outbox.OutboxConfig;
@@ -97,6 +98,9 @@ public record BrokerConfig(
 
         @Setting(text = "Events for later.") ScheduleConfig schedule,
 
+        @Setting(text = "Consumer groups, which read whole channels.")
+        GroupConfig groups,
+
         @Setting(text = "Latency histograms.") MetricsConfig metrics,
 
         @Setting(text = "The operators' port.") AdminConfig admin,
@@ -127,6 +131,12 @@ public record BrokerConfig(
         if (history.pageLimitBytes() > outbox.limitBytes() / 2) {
             throw new IllegalArgumentException("history.page-limit-bytes is " + history.pageLimitBytes()
                     + "; it must be at most half of outbox.limit-bytes, which is " + outbox.limitBytes());
+        }
+        if (groups.fetchedLimitBytes() + frameBytes > outbox.limitBytes() / 2) {
+            throw new IllegalArgumentException("groups.fetched-limit-bytes is " + groups.fetchedLimitBytes()
+                    + "; with the largest frame, " + frameBytes
+                    + ", it must be at most half of outbox.limit-bytes, which is "
+                    + outbox.limitBytes());
         }
         for (String channel : service.channelsOff()) {
             if (channels.of(channel) == null) {
@@ -162,6 +172,7 @@ public record BrokerConfig(
                 StoreConfig.defaults(),
                 HistoryConfig.defaults(),
                 ScheduleConfig.defaults(),
+                GroupConfig.defaults(),
                 MetricsConfig.defaults(),
                 AdminConfig.defaults(),
                 AuditConfig.defaults());
@@ -189,6 +200,7 @@ public record BrokerConfig(
                 store,
                 history,
                 schedule,
+                groups,
                 metrics,
                 admin,
                 audit);

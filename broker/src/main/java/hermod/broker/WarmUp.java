@@ -105,6 +105,7 @@ final class WarmUp {
                 defaults.store(),
                 defaults.history(),
                 defaults.schedule(),
+                defaults.groups(),
                 defaults.metrics(),
                 defaults.admin(),
                 defaults.audit());

@@ -8,6 +8,7 @@ import hermod.broker.engine.Engine;
 import hermod.broker.engine.embedded.JournalConfig;
 import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.filter.FilterConfig;
+import hermod.broker.group.GroupConfig;
 import hermod.broker.history.HistoryConfig;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
@@ -71,6 +72,7 @@ public final class BrokerUnderTest implements AutoCloseable {
         private BatchingConfig batching = BatchingConfig.defaults();
         private HistoryConfig history = HistoryConfig.defaults();
         private ScheduleConfig schedule = ScheduleConfig.defaults();
+        private GroupConfig groups = GroupConfig.defaults();
         private ShardClock scheduleClock = new ShardClock();
         private int spinUs;
         private boolean isDev;
@@ -184,6 +186,11 @@ public final class BrokerUnderTest implements AutoCloseable {
             return this;
         }
 
+        public Setup groups(GroupConfig config) {
+            groups = config;
+            return this;
+        }
+
         public Setup history(HistoryConfig config) {
             history = config;
             return this;
@@ -251,6 +258,7 @@ public final class BrokerUnderTest implements AutoCloseable {
                     defaults.store(),
                     history,
                     schedule,
+                    groups,
                     defaults.metrics(),
                     new AdminConfig(defaults.admin().host(), 0),
                     defaults.audit());

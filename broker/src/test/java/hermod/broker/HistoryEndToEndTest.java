@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import hermod.broker.engine.Answer;
+import hermod.broker.engine.ChannelLog;
 import hermod.broker.engine.Engine;
 import hermod.broker.engine.EngineFault;
 import hermod.broker.engine.EngineStatus;
@@ -704,6 +705,11 @@ class HistoryEndToEndTest {
                     log.lastOfKeys(stream, afterKey, countMax, bytesMax, answer);
                 }
             };
+        }
+
+        @Override
+        public ChannelLog channels() {
+            return inner.channels();
         }
 
         @Override

@@ -7,6 +7,7 @@ import com.google.protobuf.ByteString;
 import com.google.protobuf.MessageLite;
 import com.google.protobuf.Parser;
 import hermod.broker.engine.Answer;
+import hermod.broker.engine.ChannelLog;
 import hermod.broker.engine.Engine;
 import hermod.broker.engine.EngineFault;
 import hermod.broker.engine.EngineStatus;
@@ -150,6 +151,11 @@ class ScheduleEndToEndTest {
         @Override
         public EventLog events() {
             return gated.events();
+        }
+
+        @Override
+        public ChannelLog channels() {
+            return gated.channels();
         }
 
         @Override

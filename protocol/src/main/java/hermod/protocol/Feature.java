@@ -9,7 +9,8 @@ public enum Feature {
     FILTER(4),
     HISTORY(6),
     SCHEDULE(7),
-    STATE(8);
+    STATE(8),
+    GROUP(9);
 
     private final int position;
 

@@ -70,6 +70,35 @@ final class StatsTable {
         }
     }
 
+    static String groups(JsonTree answer) {
+        List<JsonTree> rows = answer.children("groups");
+        if (rows.isEmpty()) {
+            return "no consumer groups\n";
+        }
+        return table(
+                List.of(
+                        left("org"),
+                        left("channel"),
+                        left("group"),
+                        left("mode"),
+                        right("members"),
+                        right("lag"),
+                        right("in flight"),
+                        right("oldest")),
+                rows.stream()
+                        .map(one -> new String[] {
+                            shown(one.text("org")),
+                            shown(one.text("channel")),
+                            shown(one.text("name")),
+                            shown(one.text("mode")),
+                            grouped(one.number("members")),
+                            grouped(one.number("lag")),
+                            grouped(one.number("inFlight")),
+                            one.number("oldestAgeUs") == 0 ? "-" : duration(one.number("oldestAgeUs") / 1_000_000)
+                        })
+                        .toList());
+    }
+
     static String connections(JsonTree answer) {
         List<JsonTree> rows = answer.children("connections");
         StringBuilder page = new StringBuilder();

@@ -6,6 +6,8 @@ import org.jspecify.annotations.Nullable;
 public interface Engine extends AutoCloseable {
     EventLog events();
 
+    ChannelLog channels();
+
     KeyedState state();
 
     EventBus bus();

@@ -5,7 +5,8 @@ import java.util.Locale;
 /** What a broker shows per channel as it is now; over the shards the highest counts. */
 public enum ChannelGauge {
     BATCH_WINDOW_US(
-            "How wide the channel's batching window is now: the widest of its organizations'; 0 while none is open. Events of LOW wait at most so long.");
+            "How wide the channel's batching window is now: the widest of its organizations'; 0 while none is open. Events of LOW wait at most so long."),
+    GROUP_LAG("Events that a consumer group of the channel has not settled: of the group that is furthest behind.");
 
     private final String meaning;
 

@@ -105,6 +105,8 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private State state = State.HELLO_EXPECTED;
     private boolean isDraining;
 
+    private @Nullable Companion companion;
+
     public Session(
             long key,
             SessionGround ground,
@@ -129,7 +131,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         this.changes = new SubscriptionChanges(this, client, gate, held, requests, answers);
         this.inquiries = new Inquiries(this, client, gate, outbox, answers);
         this.handshake = new Handshake(this, client, address, intake, outbox, answers, publishing, requests);
-        this.tokenRefresh = new TokenRefresh(this, client, held, answers);
+        this.tokenRefresh = new TokenRefresh(this, client, answers);
         this.liveness = new Liveness(this, client, intake, answers);
         this.slowness = new Slowness(this, client, held, outbox);
         outbox.holdBack(true);
@@ -339,6 +341,22 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         dispatch.shard().requestTurn();
     }
 
+    /** The switches have changed. */
+    void applyService() {
+        held.applyService();
+        if (companion != null) {
+            companion.onRights();
+        }
+    }
+
+    /** The token's rights have changed. */
+    void applyRights(Identity now) {
+        held.applyRights(now);
+        if (companion != null) {
+            companion.onRights();
+        }
+    }
+
     // ---- what the handlers of other packages ask
 
     /** Whether both ends agreed to a feature. */
@@ -354,6 +372,26 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     /** Why a topic can't be held now, by its name, the token and what is switched off; null if it may. */
     public @Nullable TopicResult refusalOf(String name, boolean asSubscriber) {
         return gate.refusalOf(name, asSubscriber);
+    }
+
+    /** Whether an operator has switched a channel off for the client. */
+    public boolean isOff(Channel channel) {
+        return gate.isOff(channel);
+    }
+
+    /** Whether the token gives the right to read a whole channel in a group. */
+    public boolean mayJoin(String channel) {
+        Identity identity = client.identity();
+        return identity != null && identity.rights().mayJoin(channel);
+    }
+
+    public @Nullable Companion companion() {
+        return companion;
+    }
+
+    /** To be set once. */
+    public void companion(Companion wanted) {
+        companion = wanted;
     }
 
     /**
@@ -437,6 +475,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     void beginDrain() {
         if (state == State.OPEN) {
             isDraining = true;
+            if (companion != null) {
+                companion.onDrain();
+            }
         } else {
             close(CloseCode.GOING_AWAY, "the broker is stopping");
         }
@@ -446,6 +487,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     boolean isDrained() {
         return publishing.isDone()
                 && inquiries.isEmpty()
+                && (companion == null || !companion.isBusy())
                 && requests.isEmpty()
                 && !changes.isReplacing()
                 && outbox.queuedBytes() == 0
@@ -482,6 +524,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         held.letGoAll();
         requests.clear();
         changes.clear();
+        if (companion != null) {
+            companion.onEnd();
+        }
         dispatch.remove(this);
         handshake.end();
         publishing.end();

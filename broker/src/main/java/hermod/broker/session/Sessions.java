@@ -176,7 +176,7 @@ public final class Sessions {
     /** The switches have changed: they hold when this returns; clients are told some at a time, so that events don't wait for it. */
     public void applyService() {
         for (Session session : all) {
-            session.held().applyService();
+            session.applyService();
         }
         tellService(List.copyOf(all), 0, ground.notice());
     }

@@ -15,16 +15,14 @@ final class TokenRefresh {
     private final SessionGround ground;
     private final Dispatch dispatch;
     private final Client client;
-    private final HeldTopics held;
     private final Answers answers;
     private boolean isRefreshing;
 
-    TokenRefresh(Session session, Client client, HeldTopics held, Answers answers) {
+    TokenRefresh(Session session, Client client, Answers answers) {
         this.session = session;
         this.ground = session.ground();
         this.dispatch = session.dispatch();
         this.client = client;
-        this.held = held;
         this.answers = answers;
     }
 
@@ -49,7 +47,7 @@ final class TokenRefresh {
                 && accepted.identity().user().equals(before.user())
                 && accepted.identity().org().equals(before.org())) {
             client.renew(accepted.identity());
-            held.applyRights(accepted.identity());
+            session.applyRights(accepted.identity());
             answers.answer(Welcoming.refreshed(ground.allocator(), requestId, accepted.identity()));
         } else {
             refuseRefresh(requestId, verdict);

@@ -275,6 +275,7 @@ class ConfigReaderTest {
                 defaults.store(),
                 defaults.history(),
                 defaults.schedule(),
+                defaults.groups(),
                 defaults.metrics(),
                 defaults.admin(),
                 defaults.audit());

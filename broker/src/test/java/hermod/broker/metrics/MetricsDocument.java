@@ -49,7 +49,7 @@ final class MetricsDocument {
                     page,
                     code(camel(gauge)),
                     code("hermod_channel_" + nameInSeconds(gauge)),
-                    "µs; s on /metrics",
+                    gauge.label().endsWith("_us") ? "µs; s on /metrics" : "events",
                     gauge.meaning() + " A gauge, not a sum: the highest of the shards'.");
         }
         page.append(stagesHead());

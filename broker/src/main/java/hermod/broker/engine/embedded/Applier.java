@@ -70,6 +70,10 @@ final class Applier implements Journal.Follower, AutoCloseable {
         return puts.version();
     }
 
+    ChannelIndex channels() {
+        return puts.channels();
+    }
+
     /** Ends the replay: what comes from here on is applied on the applier's own thread. @param onFlushDue called on it when {@code flush-after-bytes} were put. */
     void start(Runnable flushDue) throws RocksDBException {
         writeReplayed();
@@ -173,11 +177,12 @@ final class Applier implements Journal.Follower, AutoCloseable {
         long number = 0;
         boolean isWritten = true;
         for (Batch batch : taken) {
-            isWritten &= insist(() -> puts.add(batch.number(), batch.records()));
+            // what could not be added whole is not written, nor what is behind it
+            isWritten = isWritten && insist(() -> puts.add(batch.number(), batch.records()));
             number = batch.number();
             bytes += batch.bytes();
         }
-        isWritten &= insist(puts::write);
+        isWritten = isWritten && insist(puts::write);
         while (!taken.isEmpty()) {
             taken.remove().records().release();
         }
@@ -193,6 +198,9 @@ final class Applier implements Journal.Follower, AutoCloseable {
             hasApplied.signalAll();
         } finally {
             lock.unlock();
+        }
+        if (isWritten) {
+            puts.channels().tellGrown();
         }
         if (unflushedBytes() >= flushAfterBytes) {
             onFlushDue.run();

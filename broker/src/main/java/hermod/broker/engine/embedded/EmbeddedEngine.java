@@ -1,5 +1,6 @@
 package hermod.broker.engine.embedded;
 
+import hermod.broker.engine.ChannelLog;
 import hermod.broker.engine.Engine;
 import hermod.broker.engine.EngineFault;
 import hermod.broker.engine.EngineStatus;
@@ -12,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
+import org.rocksdb.ColumnFamilyHandle;
 import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
 import org.rocksdb.RocksIterator;
@@ -35,6 +37,7 @@ public final class EmbeddedEngine implements Engine {
     private final Retainer retainer;
     private final Upkeep upkeep;
     private final RocksEventLog events;
+    private final RocksChannelLog channels;
     private final RocksKeyedState state;
     private final AtomicBoolean isClosed = new AtomicBoolean();
 
@@ -53,10 +56,14 @@ public final class EmbeddedEngine implements Engine {
         this.journal = journal;
         readers = new Readers(config.store(), applier, journal::lastSyncedBatch);
         changes = new Changes(config.store(), store, applier, readers);
-        retainer = new Retainer(store, changes, rules);
+        PlaceRetainer places = new PlaceRetainer(store, config.store().channelLimitCount());
+        retainer = new Retainer(store, changes, rules, places);
         upkeep = new Upkeep(dir, config.store(), store, applier, journal, retainer, readers);
         events = new RocksEventLog(store, journal, readers, changes);
         state = new RocksKeyedState(store, readers, changes);
+        ChannelChanges channelChanges =
+                new ChannelChanges(changes, applier.channels().known());
+        channels = new RocksChannelLog(store, readers, channelChanges, applier.channels(), places);
         applier.start(upkeep::flushSoon);
         changes.start(journal, applier.version(), RocksEventLog.lastStream(store));
         upkeep.start();
@@ -111,6 +118,11 @@ public final class EmbeddedEngine implements Engine {
     @Override
     public EventLog events() {
         return events;
+    }
+
+    @Override
+    public ChannelLog channels() {
+        return channels;
     }
 
     @Override
@@ -173,8 +185,17 @@ public final class EmbeddedEngine implements Engine {
 
     /** Values in the store, whether their time is over or not; for tests. */
     long storedValues() {
+        return countOf(store.state);
+    }
+
+    /** Values that channels' logs have in the store; for tests. */
+    long storedPlaces() {
+        return countOf(store.place);
+    }
+
+    private long countOf(ColumnFamilyHandle family) {
         long count = 0;
-        try (RocksIterator values = store.db().newIterator(store.state)) {
+        try (RocksIterator values = store.db().newIterator(family)) {
             for (values.seekToFirst(); values.isValid(); values.next()) {
                 count++;
             }

@@ -39,6 +39,7 @@ final class Retainer {
     private final RocksStore store;
     private final Changes changes;
     private final Retention.Rules rules;
+    private final PlaceRetainer places;
     private final ReadOptions uncached;
     private final ByteBuffer head = ByteBuffer.allocateDirect(StoredEntry.FIXED_BYTES);
     private final ByteBuf entry = Unpooled.wrappedBuffer(head);
@@ -55,10 +56,11 @@ final class Retainer {
         long bytes;
     }
 
-    Retainer(RocksStore store, Changes changes, Retention.Rules rules) {
+    Retainer(RocksStore store, Changes changes, Retention.Rules rules, PlaceRetainer places) {
         this.store = store;
         this.changes = changes;
         this.rules = rules;
+        this.places = places;
         uncached = new ReadOptions().setFillCache(false);
     }
 
@@ -77,7 +79,7 @@ final class Retainer {
         uncached.close();
     }
 
-    /** Looks at every stream and every value once. */
+    /** Looks at every stream, every channel's log and every value once. */
     void round() throws RocksDBException {
         try (RocksIterator streams = store.db().newIterator(store.stream, uncached)) {
             for (streams.seekToFirst(); streams.isValid() && !isEnding; streams.next()) {
@@ -88,16 +90,13 @@ final class Retainer {
             }
             streams.status();
         }
+        places.round(() -> isEnding);
         expireValues();
     }
 
     private void look(long stream, byte[] info) throws RocksDBException {
-        ByteBuffer in = ByteBuffer.wrap(info).position(Integer.BYTES);
-        int orgBytes = in.getShort() & 0xFFFF;
-        int textAt = in.position();
-        String org = new String(info, textAt, orgBytes, StandardCharsets.UTF_8);
-        String topic = new String(info, textAt + orgBytes, info.length - textAt - orgBytes, StandardCharsets.UTF_8);
-        Retention retention = rules.of(org, topic);
+        StreamInfo known = StreamInfo.of(info);
+        Retention retention = rules.of(known.org(), known.topic());
         boolean isCounted = retention.events() != Long.MAX_VALUE || retention.bytes() != Long.MAX_VALUE;
         if (!isCounted) {
             tallies.remove(stream);

@@ -62,6 +62,8 @@ final class RocksStore implements AutoCloseable {
     final ColumnFamilyHandle stream;
     final ColumnFamilyHandle name;
     final ColumnFamilyHandle state;
+    final ColumnFamilyHandle channel;
+    final ColumnFamilyHandle place;
 
     private RocksStore(
             RocksDB db,
@@ -88,6 +90,8 @@ final class RocksStore implements AutoCloseable {
         stream = families.get(5);
         name = families.get(6);
         state = families.get(7);
+        channel = families.get(8);
+        place = families.get(9);
     }
 
     /** @throws IOException with one sentence for people. */
@@ -127,7 +131,9 @@ final class RocksStore implements AutoCloseable {
                     descriptor("last", looked),
                     descriptor("stream", looked),
                     descriptor("name", looked),
-                    descriptor("state", looked));
+                    descriptor("state", looked),
+                    descriptor("channel", looked),
+                    descriptor("place", scanned));
             WriteOptions unlogged = keep(natives, new WriteOptions()).setDisableWAL(true);
             ReadOptions plain = keep(natives, new ReadOptions());
             ReadOptions persisted = keep(natives, new ReadOptions()).setReadTier(ReadTier.PERSISTED_TIER);
