@@ -11,14 +11,17 @@ import hermod.broker.filter.FilterConfig;
 import hermod.broker.history.HistoryConfig;
 import hermod.broker.metrics.MetricsConfig;
 import hermod.broker.outbox.OutboxConfig;
+import hermod.broker.safety.SafetyConfig;
 import hermod.broker.schedule.ScheduleConfig;
 import hermod.broker.session.PublishConfig;
+import hermod.broker.session.RedeliveryConfig;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.shard.ShardConfig;
 import hermod.broker.topic.BatchingConfig;
 import hermod.broker.topic.ChannelPolicies;
 import hermod.broker.topic.TopicConfig;
 import hermod.broker.transport.TransportConfig;
+import hermod.protocol.TopicName;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystems;
@@ -97,6 +100,12 @@ public record BrokerConfig(
 
         @Setting(text = "Events for later.") ScheduleConfig schedule,
 
+        @Setting(text = "When devices are sent again what they have not acknowledged.")
+        RedeliveryConfig redelivery,
+
+        @Setting(text = "What becomes of events of channels with acknowledged that nobody acknowledges.")
+        SafetyConfig safety,
+
         @Setting(text = "Latency histograms.") MetricsConfig metrics,
 
         @Setting(text = "The operators' port.") AdminConfig admin,
@@ -135,6 +144,14 @@ public record BrokerConfig(
                         + String.join(", ", channels.byName().keySet()));
             }
         }
+        if (safety.hasTopic()) {
+            String channel = TopicName.of(safety.escalationTopic()).channel();
+            if (channels.of(channel) == null) {
+                throw new IllegalArgumentException("safety.escalation-topic is '" + safety.escalationTopic()
+                        + "', and there is no such channel; there are: "
+                        + String.join(", ", channels.byName().keySet()));
+            }
+        }
         if (dev && !transport.isLoopback()) {
             throw new IllegalArgumentException(
                     "transport.host is " + transport.host() + "; with --dev it must be a loopback address");
@@ -162,6 +179,8 @@ public record BrokerConfig(
                 StoreConfig.defaults(),
                 HistoryConfig.defaults(),
                 ScheduleConfig.defaults(),
+                RedeliveryConfig.defaults(),
+                SafetyConfig.defaults(),
                 MetricsConfig.defaults(),
                 AdminConfig.defaults(),
                 AuditConfig.defaults());
@@ -189,6 +208,8 @@ public record BrokerConfig(
                 store,
                 history,
                 schedule,
+                redelivery,
+                safety,
                 metrics,
                 admin,
                 audit);

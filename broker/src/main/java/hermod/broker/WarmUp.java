@@ -105,6 +105,8 @@ final class WarmUp {
                 defaults.store(),
                 defaults.history(),
                 defaults.schedule(),
+                defaults.redelivery(),
+                defaults.safety(),
                 defaults.metrics(),
                 defaults.admin(),
                 defaults.audit());

@@ -21,6 +21,9 @@ public final class Metrics {
     /** Of the thread that keeps the operators' audit log; counters only. */
     private final ShardMetrics audit = new ShardMetrics(0, 1, 0);
 
+    /** Of the thread of safety escalations; counters only. */
+    private final ShardMetrics safety = new ShardMetrics(0, 1, 0);
+
     public Metrics(List<ChannelInfo> channels, int shardCount, MetricsConfig config) {
         this.channels = List.copyOf(channels);
         List<ShardMetrics> each = new ArrayList<>();
@@ -40,9 +43,14 @@ public final class Metrics {
         return audit;
     }
 
+    /** For the thread of safety escalations, likewise. */
+    public ShardMetrics safety() {
+        return safety;
+    }
+
     /** A counter over all shards. */
     public long get(Counter counter) {
-        long sum = audit.get(counter);
+        long sum = audit.get(counter) + safety.get(counter);
         for (ShardMetrics shard : shards) {
             sum += shard.get(counter);
         }

@@ -189,6 +189,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     /** Feature bits both sides have. */
     private long features;
 
+    /** Of subscriptions whose events are to be acknowledged; null while there was none. */
+    private @Nullable Acknowledgements acknowledgements;
+
     /** The replacement of the subscriptions that is under way, and what waits for its end; null and empty mostly. */
     private @Nullable Replacement replacement;
 
@@ -942,6 +945,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 .setEpoch(row.topic().epoch())
                 .setNextOffset(nextOffset)
                 .setCanPublish(row.mayPublish)
+                .setAcknowledged(row.feed != null && isAcknowledged(row.topic()))
                 .build();
     }
 
@@ -965,14 +969,66 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                     channel.policy().lane(),
                     device,
                     nextOffset,
-                    has(Feature.LZ4));
+                    has(Feature.LZ4) && !channel.policy().acknowledged());
             feed.filter(feedFilter(filter, nextOffset));
             row.feed = feed;
+            if (isAcknowledged(topic)) {
+                beginAcknowledged(row, feed);
+            }
             dispatch.subscriptions().add(topic.handle(), feed);
         } else {
             row.isOpened = true;
         }
         return row;
+    }
+
+    /** Whether what is sent of a topic is to be acknowledged by this client. */
+    private boolean isAcknowledged(Topic topic) {
+        return has(Feature.ACK) && topic.channel().policy().acknowledged();
+    }
+
+    private void beginAcknowledged(HeldTopic row, Feed feed) {
+        Acknowledgements known = acknowledgements;
+        if (known == null) {
+            known = new Acknowledgements(
+                    ground.acknowledgements(),
+                    metrics,
+                    device,
+                    dispatch.shard().clock().nowNs());
+            acknowledgements = known;
+        }
+        known.begin(row, feed);
+    }
+
+    /** The client has handled what it was sent of a topic up to and including an offset; one it has let go is none any more. */
+    void acknowledge(int handle, long offset) throws ProtocolException {
+        if (offset < 0) {
+            throw new ProtocolException(CloseCode.BAD_FRAME, "ACK above 2^63 - 1");
+        }
+        HeldTopic row = held.get(handle);
+        if (row == null) {
+            return;
+        }
+        row.acknowledgedOffset = Math.max(row.acknowledgedOffset, offset);
+        if (acknowledgements != null && row.feed != null) {
+            acknowledgements.acknowledge(row.feed, offset);
+        }
+    }
+
+    /** Sends again what the client has not acknowledged. */
+    private void redeliver(Acknowledgements of, long nowNs) {
+        switch (of.onTick(nowNs, receivedNs)) {
+            case NOTHING -> {}
+            case TURN -> {
+                dispatch.flushes().add(outbox);
+                dispatch.shard().requestTurn();
+            }
+            case PROBE -> {
+                ByteBuf ping = ground.allocator().buffer(FrameHeader.LENGTH + ClockFrames.PING_BODY_BYTES);
+                ClockFrames.writePing(ping, 0, dispatch.shard().clock().nowUs());
+                answer(ping);
+            }
+        }
     }
 
     @Nullable
@@ -1085,6 +1141,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         if (feed != null) {
             dispatch.subscriptions().remove(row.topic().handle(), feed);
             outbox.discard(feed);
+            if (acknowledgements != null) {
+                acknowledgements.end(feed);
+            }
             // What is noted of it is not told any more.
             feed.filter(null);
             dispatch.letGo(row.topic(), true);
@@ -1590,6 +1649,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         Identity who = identity;
         if (state == State.OPEN) {
             onLadder(nowNs);
+        }
+        if (state == State.OPEN && acknowledgements != null) {
+            redeliver(acknowledgements, nowNs);
         }
         if (state == State.OPEN) {
             if (isReadStopped) {

@@ -275,6 +275,8 @@ class ConfigReaderTest {
                 defaults.store(),
                 defaults.history(),
                 defaults.schedule(),
+                defaults.redelivery(),
+                defaults.safety(),
                 defaults.metrics(),
                 defaults.admin(),
                 defaults.audit());
