@@ -85,9 +85,19 @@ final class HandledOffsets {
         return isWanted;
     }
 
-    /** It will not be handled any more: its time is over. */
+    /** It has come again, and its time is over: what failed will not be handled any more. */
     void pass(long offset) {
-        onHandled(offset, true, List.of());
+        boolean tells = false;
+        synchronized (this) {
+            Open known = open.get(offset);
+            if (known != null && known.state == State.FAILED) {
+                known.state = State.HANDLED;
+                tells = advance();
+            }
+        }
+        if (tells) {
+            onTellable.run();
+        }
     }
 
     /** Who has handled an event that comes again. */
