@@ -54,7 +54,7 @@ class SafetyEndToEndTest {
 
     private static SafetyConfig escalatingAfter(int ms, int waitingLimitCount) {
         return new SafetyConfig(
-                ms, ESCALATIONS, waitingLimitCount, Optional.empty(), Optional.empty(), 1_000, 1, 10, 10);
+                ms, ESCALATIONS, waitingLimitCount, 100, Optional.empty(), Optional.empty(), 1_000, 1, 10, 10);
     }
 
     private BrokerUnderTest broker(int shards, int timeoutMs) throws Exception {

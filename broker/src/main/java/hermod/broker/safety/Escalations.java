@@ -61,6 +61,11 @@ public final class Escalations implements Watch, Acknowledgements.Sink, AutoClos
 
     private static final Logger LOG = LoggerFactory.getLogger(Escalations.class);
     private static final long LOOK_NS = TimeUnit.SECONDS.toNanos(1);
+    private static final long RETRY_NS = TimeUnit.MILLISECONDS.toNanos(100);
+
+    /** Between two looks at the time. */
+    private static final int TASKS_PER_TURN = 1_024;
+
     private static final long CLOSE_MS_MAX = 2_000;
     private static final int PAGE_COUNT = 1_000;
 
@@ -80,10 +85,12 @@ public final class Escalations implements Watch, Acknowledgements.Sink, AutoClos
         final long deadlineNs;
         final long number;
 
+        /** Why it escalates; null while it waits. */
+        @Nullable
+        Reason reason;
+
         /** What is still to be done of its escalation. */
         int parts;
-
-        boolean isEscalating;
 
         Waiting(WatchedEvent event, int shard, long deadlineNs, long number) {
             this.event = event;
@@ -125,6 +132,14 @@ public final class Escalations implements Watch, Acknowledgements.Sink, AutoClos
     private final TreeSet<Waiting> byDeadline = new TreeSet<>(
             Comparator.<Waiting>comparingLong(each -> each.deadlineNs).thenComparingLong(each -> each.number));
     private final Map<String, Herald> heralds = new HashMap<>();
+
+    /** Those that escalate and are still to be told of. */
+    private final ArrayDeque<Waiting> untold = new ArrayDeque<>();
+
+    /** Escalations that may be told of now, and since when. */
+    private double allowance;
+
+    private long allowedNs;
 
     /** As many as there are events under watch, at most. */
     private ArrayDeque<Retry> retries = new ArrayDeque<>();
@@ -266,9 +281,11 @@ public final class Escalations implements Watch, Acknowledgements.Sink, AutoClos
 
     private void run() {
         lookedNs = ShardClock.monotonicNs() - LOOK_NS;
+        allowedNs = lookedNs;
         while (!isClosed) {
             try {
-                for (Runnable task = tasks.poll(); task != null && !isClosed; task = tasks.poll()) {
+                Runnable task;
+                for (int i = 0; i < TASKS_PER_TURN && !isClosed && (task = tasks.poll()) != null; i++) {
                     task.run();
                 }
                 long waitNs = advance(ShardClock.monotonicNs());
@@ -288,13 +305,27 @@ public final class Escalations implements Watch, Acknowledgements.Sink, AutoClos
             lookedNs = nowNs;
             look();
         }
-        while (!byDeadline.isEmpty() && nowNs - byDeadline.first().deadlineNs >= 0) {
+        while (isDue(nowNs) && escalatingCount.get() < config.waitingLimitCount()) {
             Waiting due = byDeadline.first();
             escalatingCount.incrementAndGet();
             escalate(due, Reason.UNACKNOWLEDGED);
         }
+        allowance = Math.min(
+                config.escalationsPerSecond(), allowance + (nowNs - allowedNs) * 1e-9 * config.escalationsPerSecond());
+        allowedNs = nowNs;
+        while (allowance >= 1 && !untold.isEmpty()) {
+            allowance--;
+            tell(untold.removeFirst());
+        }
+        if (isDue(nowNs) || !untold.isEmpty()) {
+            return RETRY_NS;
+        }
         long leftNs = byDeadline.isEmpty() ? LOOK_NS : byDeadline.first().deadlineNs - nowNs;
         return Math.max(1, Math.min(LOOK_NS, leftNs));
+    }
+
+    private boolean isDue(long nowNs) {
+        return !byDeadline.isEmpty() && nowNs - byDeadline.first().deadlineNs >= 0;
     }
 
     /** What is done once a second. */
@@ -445,7 +476,7 @@ public final class Escalations implements Watch, Acknowledgements.Sink, AutoClos
             }
             return;
         }
-        if (!waiting.isEscalating && waiting.event.device() != device) {
+        if (waiting.reason == null && waiting.event.device() != device) {
             metrics.add(Counter.SAFETY_ACKNOWLEDGED, 1);
             byDeadline.remove(waiting);
             waitingCounts.decrementAndGet(waiting.shard);
@@ -459,10 +490,18 @@ public final class Escalations implements Watch, Acknowledgements.Sink, AutoClos
     }
 
     private void escalate(Waiting waiting, Reason reason) {
-        waiting.isEscalating = true;
+        waiting.reason = reason;
         byDeadline.remove(waiting);
         waitingCounts.decrementAndGet(waiting.shard);
         metrics.add(reason.counter(), 1);
+        untold.add(waiting);
+    }
+
+    private void tell(Waiting waiting) {
+        Reason reason = waiting.reason;
+        if (reason == null) {
+            throw new IllegalStateException("an event that does not escalate is told of: " + waiting.event);
+        }
         WatchedEvent event = waiting.event;
         Escalation escalation = new Escalation(event, reason, ShardClock.wallUs());
         alarm(escalation);

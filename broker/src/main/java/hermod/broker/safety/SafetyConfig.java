@@ -33,6 +33,13 @@ public record SafetyConfig(
         int waitingLimitCount,
 
         @Setting(
+                min = 1,
+                max = 10_000,
+                text =
+                        "Escalations that are told of in a second: published, posted, recorded and logged; the others follow. So a flood of safety events that nobody acknowledges does not become another flood.")
+        int escalationsPerSecond,
+
+        @Setting(
                 min = 8,
                 max = 2_048,
                 text = "Where each escalation is sent by HTTP POST; http or https, certificates are checked.")
@@ -95,7 +102,7 @@ public record SafetyConfig(
 
     public static SafetyConfig defaults() {
         return new SafetyConfig(
-                10_000, "safety:escalations", 4_096, Optional.empty(), Optional.empty(), 5_000, 5, 1_000, 1_000);
+                10_000, "safety:escalations", 4_096, 100, Optional.empty(), Optional.empty(), 5_000, 5, 1_000, 1_000);
     }
 
     /** Whether escalations are published. */
