@@ -37,8 +37,10 @@ import hermod.broker.metrics.Metrics;
 import hermod.broker.metrics.SlowConnections;
 import hermod.broker.metrics.StoreStats;
 import hermod.broker.metrics.TopicStats;
+import hermod.broker.safety.Escalations;
 import hermod.broker.schedule.ScheduleCommands;
 import hermod.broker.schedule.Scheduler;
+import hermod.broker.session.Acknowledgements;
 import hermod.broker.session.CommandRouter;
 import hermod.broker.session.Commands;
 import hermod.broker.session.ConnectionLimits;
@@ -61,6 +63,7 @@ import hermod.protocol.control.wire.Replaced;
 import hermod.protocol.control.wire.TopicResult;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.nio.file.Path;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -112,6 +115,8 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     private final Engine engine;
     private final @Nullable Scheduler scheduler;
     private final @Nullable Groups groups;
+
+    private final @Nullable Escalations escalations;
     private final Transport transport;
     private final List<Dispatch> dispatches = new ArrayList<>();
     private final List<Sessions> sessions = new ArrayList<>();
@@ -128,14 +133,18 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     /** Where the broker listens, as HOST:PORT with the ports that were really bound. */
     public record ReadyAddresses(String tcp, String ws, String admin) {}
 
-    /** @param scheduleClock the scheduler's own; null for a broker without a scheduler. */
+    /**
+     * @param scheduleClock the scheduler's own; null for a broker without a scheduler, whose safety events nobody watches.
+     * @param webhookSecret of the safety webhook; null where there is none.
+     */
     private Broker(
             BrokerConfig config,
             SocketIo io,
             Authenticator authenticator,
             Engine engine,
             SessionGround.Hashes hashes,
-            @Nullable ShardClock scheduleClock) {
+            @Nullable ShardClock scheduleClock,
+            byte @Nullable [] webhookSecret) {
         this.config = config;
         this.authenticator = authenticator;
         this.engine = engine;
@@ -154,6 +163,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         groups = scheduleClock == null
                 ? null
                 : new Groups(config.groups(), engine.channels(), engine.state(), channels, metrics.groups());
+        escalations = scheduleClock == null
+                ? null
+                : new Escalations(config.safety(), shardCount, engine.state(), metrics.safety(), webhookSecret);
         Shard[] shards = new Shard[shardCount];
         Arrays.setAll(shards, index -> new Shard(index, config.shard()));
         Dispatch.Ground ground = new Dispatch.Ground(
@@ -231,8 +243,15 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         config.createDataDir();
         Authenticator tokens = JwtAuthenticator.start(config.admission(), config.dataDir(), Clock.systemUTC());
         SessionGround.Hashes hashes = new SessionGround.Hashes(SecretFile.readOrCreateIdentity(config.dataDir()));
+        Path secretFile = config.safety().webhookSecretFile().orElse(null);
         Broker broker = new Broker(
-                config, io, config.dev() ? new DevAuthenticator(tokens) : tokens, engine, hashes, scheduleClock);
+                config,
+                io,
+                config.dev() ? new DevAuthenticator(tokens) : tokens,
+                engine,
+                hashes,
+                scheduleClock,
+                secretFile == null ? null : SecretFile.read(secretFile));
         try {
             broker.serve(broker.openAudit());
         } catch (IOException | RuntimeException failed) {
@@ -254,6 +273,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 authenticator,
                 new MemoryEngine(),
                 new SessionGround.Hashes(),
+                null,
                 null);
         try {
             broker.serveTcp(List.of());
@@ -274,6 +294,10 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
             }
             transport.serve(sessions.get(i));
         }
+        OperatorAudit opened = audit;
+        if (escalations != null && opened != null) {
+            escalations.start(dispatches, opened);
+        }
         if (scheduler != null) {
             scheduler.start(dispatches);
         }
@@ -288,6 +312,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 dispatch,
                 on -> {
                     on.record(config.audit(), head);
+                    if (escalations != null) {
+                        on.watch(escalations);
+                    }
                     return true;
                 },
                 false);
@@ -349,7 +376,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 hashes,
                 Transport.allocator(),
                 config.homeRegion(),
-                config.dev());
+                config.dev(),
+                new Acknowledgements.Ground(
+                        config.redelivery(), escalations == null ? Acknowledgements.Sink.NONE : escalations));
     }
 
     /** Has the scheduler look at its clock at once, which a test has set. */
@@ -726,6 +755,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         AdminApi api = admin;
         if (api != null) {
             api.close();
+        }
+        if (escalations != null) {
+            escalations.close();
         }
         OperatorAudit opened = audit;
         if (opened != null) {

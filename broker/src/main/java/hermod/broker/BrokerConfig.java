@@ -12,14 +12,17 @@ import hermod.broker.group.GroupConfig;
 import hermod.broker.history.HistoryConfig;
 import hermod.broker.metrics.MetricsConfig;
 import hermod.broker.outbox.OutboxConfig;
+import hermod.broker.safety.SafetyConfig;
 import hermod.broker.schedule.ScheduleConfig;
 import hermod.broker.session.PublishConfig;
+import hermod.broker.session.RedeliveryConfig;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.shard.ShardConfig;
 import hermod.broker.topic.BatchingConfig;
 import hermod.broker.topic.ChannelPolicies;
 import hermod.broker.topic.TopicConfig;
 import hermod.broker.transport.TransportConfig;
+import hermod.protocol.TopicName;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystems;
@@ -101,6 +104,12 @@ public record BrokerConfig(
         @Setting(text = "Consumer groups, which read whole channels.")
         GroupConfig groups,
 
+        @Setting(text = "When devices are sent again what they have not acknowledged.")
+        RedeliveryConfig redelivery,
+
+        @Setting(text = "What becomes of events of channels with acknowledged that nobody acknowledges.")
+        SafetyConfig safety,
+
         @Setting(text = "Latency histograms.") MetricsConfig metrics,
 
         @Setting(text = "The operators' port.") AdminConfig admin,
@@ -145,6 +154,14 @@ public record BrokerConfig(
                         + String.join(", ", channels.byName().keySet()));
             }
         }
+        if (safety.hasTopic()) {
+            String channel = TopicName.of(safety.escalationTopic()).channel();
+            if (channels.of(channel) == null) {
+                throw new IllegalArgumentException("safety.escalation-topic is '" + safety.escalationTopic()
+                        + "', and there is no such channel; there are: "
+                        + String.join(", ", channels.byName().keySet()));
+            }
+        }
         if (dev && !transport.isLoopback()) {
             throw new IllegalArgumentException(
                     "transport.host is " + transport.host() + "; with --dev it must be a loopback address");
@@ -173,6 +190,8 @@ public record BrokerConfig(
                 HistoryConfig.defaults(),
                 ScheduleConfig.defaults(),
                 GroupConfig.defaults(),
+                RedeliveryConfig.defaults(),
+                SafetyConfig.defaults(),
                 MetricsConfig.defaults(),
                 AdminConfig.defaults(),
                 AuditConfig.defaults());
@@ -201,6 +220,8 @@ public record BrokerConfig(
                 history,
                 schedule,
                 groups,
+                redelivery,
+                safety,
                 metrics,
                 admin,
                 audit);

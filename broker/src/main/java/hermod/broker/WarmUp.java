@@ -106,6 +106,8 @@ final class WarmUp {
                 defaults.history(),
                 defaults.schedule(),
                 defaults.groups(),
+                defaults.redelivery(),
+                defaults.safety(),
                 defaults.metrics(),
                 defaults.admin(),
                 defaults.audit());

@@ -50,7 +50,8 @@ class BatchingEndToEndTest {
                         any.windowMinEvents(),
                         any.ratePerMinute(),
                         any.rateBurst(),
-                        0));
+                        0,
+                        false));
         return new ChannelPolicies(all);
     }
 

@@ -12,8 +12,10 @@ import hermod.broker.group.GroupConfig;
 import hermod.broker.history.HistoryConfig;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
+import hermod.broker.safety.SafetyConfig;
 import hermod.broker.schedule.ScheduleConfig;
 import hermod.broker.session.PublishConfig;
+import hermod.broker.session.RedeliveryConfig;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.shard.ShardClock;
 import hermod.broker.shard.ShardConfig;
@@ -74,6 +76,8 @@ public final class BrokerUnderTest implements AutoCloseable {
         private ScheduleConfig schedule = ScheduleConfig.defaults();
         private GroupConfig groups = GroupConfig.defaults();
         private ShardClock scheduleClock = new ShardClock();
+        private RedeliveryConfig redelivery = RedeliveryConfig.defaults();
+        private SafetyConfig safety = SafetyConfig.defaults();
         private int spinUs;
         private boolean isDev;
         private @Nullable Engine engine;
@@ -191,6 +195,16 @@ public final class BrokerUnderTest implements AutoCloseable {
             return this;
         }
 
+        public Setup safety(SafetyConfig config) {
+            safety = config;
+            return this;
+        }
+
+        public Setup redelivery(RedeliveryConfig config) {
+            redelivery = config;
+            return this;
+        }
+
         public Setup history(HistoryConfig config) {
             history = config;
             return this;
@@ -259,6 +273,8 @@ public final class BrokerUnderTest implements AutoCloseable {
                     history,
                     schedule,
                     groups,
+                    redelivery,
+                    safety,
                     defaults.metrics(),
                     new AdminConfig(defaults.admin().host(), 0),
                     defaults.audit());

@@ -318,6 +318,8 @@ class DurableEndToEndTest {
     void aSafetyEventThatIsSentAgainIsRecordedOnceAndNotStoredBeforeItsRecord() throws Exception {
         try (BrokerUnderTest broker = broker(1)) {
             RawClient publisher = client(broker, "alice", 1);
+            // Or it would escalate, which is recorded too.
+            client(broker, "bob", 1).subscribe("safety:1");
             int handle = publisher.open("safety:1").getHandle();
             long audit = streamOf("audit:shard-0");
             engine.fail(EngineFault.FAILED);

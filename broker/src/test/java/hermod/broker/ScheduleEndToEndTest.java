@@ -851,7 +851,8 @@ class ScheduleEndToEndTest {
                         chat.windowMinEvents(),
                         chat.ratePerMinute(),
                         chat.rateBurst(),
-                        0));
+                        0,
+                        false));
         return new ChannelPolicies(table);
     }
 

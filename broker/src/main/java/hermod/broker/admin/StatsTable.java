@@ -30,6 +30,7 @@ final class StatsTable {
                 count(stats.number("connections"), "connection"),
                 count(stats.number("topics"), "topic")));
         store(page, stats.child("store"));
+        safety(page, stats.child("counters"));
         counters(page, stats.child("counters"));
         List<JsonTree> channels = stats.children("channels");
         List<JsonTree> rows = new ArrayList<>(channels);
@@ -97,6 +98,22 @@ final class StatsTable {
                             one.number("oldestAgeUs") == 0 ? "-" : duration(one.number("oldestAgeUs") / 1_000_000)
                         })
                         .toList());
+    }
+
+    private static void safety(StringBuilder page, JsonTree counters) {
+        long unheard = counters.number("safety_escalated_no_subscriber");
+        long unacknowledged = counters.number("safety_escalated_unacknowledged");
+        long tooMany = counters.number("safety_escalated_too_many");
+        long all = unheard + unacknowledged + tooMany;
+        if (all > 0) {
+            page.append(String.format(
+                    Locale.ROOT,
+                    "SAFETY %s escalated since the start: %s without a subscriber, %s not acknowledged, %s because too many waited. The log and 'hermod audit list' name them.%n",
+                    count(all, "event") + (all == 1 ? " has" : " have"),
+                    grouped(unheard),
+                    grouped(unacknowledged),
+                    grouped(tooMany)));
+        }
     }
 
     static String connections(JsonTree answer) {

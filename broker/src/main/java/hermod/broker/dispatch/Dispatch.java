@@ -187,6 +187,11 @@ public final class Dispatch implements RingHandler {
         shard.requestTurn();
     }
 
+    /** From now on somebody is told of events that are to be acknowledged. On the shard, before anybody is served. */
+    public void watch(Watch told) {
+        dispatcher.durables().watch(told);
+    }
+
     /** Called on the shard's tick. */
     public void onTick(Runnable task) {
         onTick = task;

@@ -24,6 +24,9 @@ public final class Metrics {
     /** Of the thread that has the consumer groups; no histograms. */
     private final ShardMetrics groups;
 
+    /** Of the thread of safety escalations; counters only. */
+    private final ShardMetrics safety = new ShardMetrics(0, 1, 0);
+
     public Metrics(List<ChannelInfo> channels, int shardCount, MetricsConfig config) {
         this.channels = List.copyOf(channels);
         List<ShardMetrics> each = new ArrayList<>();
@@ -49,9 +52,14 @@ public final class Metrics {
         return groups;
     }
 
+    /** For the thread of safety escalations, likewise. */
+    public ShardMetrics safety() {
+        return safety;
+    }
+
     /** A counter over all shards. */
     public long get(Counter counter) {
-        long sum = audit.get(counter) + groups.get(counter);
+        long sum = audit.get(counter) + groups.get(counter) + safety.get(counter);
         for (ShardMetrics shard : shards) {
             sum += shard.get(counter);
         }

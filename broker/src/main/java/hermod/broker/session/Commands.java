@@ -15,6 +15,7 @@ import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.Unsubscribe;
 import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameCheck;
+import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
 import io.netty.buffer.ByteBuf;
 import java.util.List;
@@ -24,7 +25,7 @@ import org.jspecify.annotations.Nullable;
 public final class Commands {
     private Commands() {}
 
-    /** Registers them, and a refusal for the frame type whose feature this version does not have. */
+    /** Registers them. */
     public static CommandRouter registerAll(CommandRouter router) {
         router.register(FrameType.SUBSCRIBE, Commands::subscribe)
                 .register(FrameType.OPEN, Commands::open)
@@ -35,12 +36,7 @@ public final class Commands {
                 .register(FrameType.CLOSE, Commands::close);
         return router.register(FrameType.RESUME, Commands::resume)
                 .register(FrameType.CREDIT, Commands::credit)
-                .register(
-                        FrameType.ACK,
-                        (session, requestId, in, at) -> session.error(
-                                requestId,
-                                ErrorCode.UNSUPPORTED,
-                                "ACK is part of the protocol, but this broker does not have it yet"));
+                .register(FrameType.ACK, Commands::acknowledge);
     }
 
     private static void credit(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {
@@ -50,6 +46,15 @@ public final class Commands {
         }
         FrameCheck.bodyIs(FlowFrames.ONE_NUMBER_BODY_BYTES, in, at);
         session.grant(FlowFrames.first(in, at));
+    }
+
+    private static void acknowledge(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {
+        if (!session.has(Feature.ACK)) {
+            session.error(requestId, ErrorCode.UNSUPPORTED, "ACK was not agreed in HELLO and WELCOME");
+            return;
+        }
+        FrameCheck.bodyIs(FlowFrames.ONE_NUMBER_BODY_BYTES, in, at);
+        session.held().acknowledge(FrameHeader.handle(in, at), FlowFrames.first(in, at));
     }
 
     private static void resume(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {

@@ -10,10 +10,15 @@ import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.RunsOn.Owner;
 import hermod.broker.topic.Channel;
 import hermod.broker.topic.Topic;
+import hermod.protocol.CloseCode;
 import hermod.protocol.Feature;
+import hermod.protocol.ProtocolException;
 import hermod.protocol.control.ControlCodec;
 import hermod.protocol.control.wire.Unsubscribed;
+import hermod.protocol.frame.ClockFrames;
+import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
+import io.netty.buffer.ByteBuf;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -38,6 +43,9 @@ final class HeldTopics {
     private final Answers answers;
     private final Int2ObjectHashMap<HeldTopic> held = new Int2ObjectHashMap<>();
     private @Nullable HeldTopic lastHeld;
+
+    /** Of subscriptions whose events are to be acknowledged; null while there was none. */
+    private @Nullable Acknowledgements acknowledgements;
 
     HeldTopics(SessionGround ground, Dispatch dispatch, Client client, TopicGate gate, Outbox outbox, Answers answers) {
         this.ground = ground;
@@ -168,14 +176,69 @@ final class HeldTopics {
                     channel.policy().lane(),
                     client.device(),
                     nextOffset,
-                    client.has(Feature.LZ4));
+                    client.has(Feature.LZ4) && !channel.policy().acknowledged());
             feed.filter(feedFilter(filter, nextOffset));
             row.feed = feed;
+            if (isAcknowledged(topic)) {
+                beginAcknowledged(row, feed);
+            }
             dispatch.subscriptions().add(topic.handle(), feed);
         } else {
             row.isOpened = true;
         }
         return row;
+    }
+
+    /** Whether what is sent of a topic is to be acknowledged by this client. */
+    boolean isAcknowledged(Topic topic) {
+        return client.has(Feature.ACK) && topic.channel().policy().acknowledged();
+    }
+
+    private void beginAcknowledged(HeldTopic row, Feed feed) {
+        Acknowledgements known = acknowledgements;
+        if (known == null) {
+            known = new Acknowledgements(
+                    ground.acknowledgements(),
+                    dispatch.metrics(),
+                    client.device(),
+                    dispatch.shard().clock().nowNs());
+            acknowledgements = known;
+        }
+        known.begin(row, feed);
+    }
+
+    /** The client has handled what it was sent of a topic up to and including an offset; one it has let go is none any more. */
+    void acknowledge(int handle, long offset) throws ProtocolException {
+        if (offset < 0) {
+            throw new ProtocolException(CloseCode.BAD_FRAME, "ACK above 2^63 - 1");
+        }
+        HeldTopic row = held.get(handle);
+        if (row == null) {
+            return;
+        }
+        row.acknowledgedOffset = Math.max(row.acknowledgedOffset, offset);
+        if (acknowledgements != null && row.feed != null) {
+            acknowledgements.acknowledge(row.feed, offset);
+        }
+    }
+
+    /** Sends again what is due and the client has not acknowledged. @param receivedNs when bytes came last. */
+    void redeliver(long nowNs, long receivedNs) {
+        if (acknowledgements == null) {
+            return;
+        }
+        switch (acknowledgements.onTick(nowNs, receivedNs)) {
+            case NOTHING -> {}
+            case TURN -> {
+                dispatch.flushes().add(outbox);
+                dispatch.shard().requestTurn();
+            }
+            case PROBE -> {
+                ByteBuf ping = ground.allocator().buffer(FrameHeader.LENGTH + ClockFrames.PING_BODY_BYTES);
+                ClockFrames.writePing(ping, 0, dispatch.shard().clock().nowUs());
+                answers.answer(ping);
+            }
+        }
     }
 
     @Nullable
@@ -274,6 +337,9 @@ final class HeldTopics {
         if (feed != null) {
             dispatch.subscriptions().remove(row.topic().handle(), feed);
             outbox.discard(feed);
+            if (acknowledgements != null) {
+                acknowledgements.end(feed);
+            }
             // What is noted of it is not told any more.
             feed.filter(null);
             dispatch.letGo(row.topic(), true);

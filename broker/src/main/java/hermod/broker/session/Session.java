@@ -276,6 +276,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         if (state == State.OPEN) {
             slowness.onLadder(nowNs);
         }
+        if (state == State.OPEN) {
+            held.redeliver(nowNs, intake.receivedNs());
+        }
         liveness.onTick(nowNs, nowUs);
     }
 

@@ -306,6 +306,7 @@ final class TopicRequests {
                 .setEpoch(row.topic().epoch())
                 .setNextOffset(nextOffset)
                 .setCanPublish(row.mayPublish)
+                .setAcknowledged(row.feed != null && held.isAcknowledged(row.topic()))
                 .build();
     }
 

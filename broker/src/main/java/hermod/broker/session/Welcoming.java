@@ -28,6 +28,7 @@ final class Welcoming {
             | Feature.RESUME.bit()
             | Feature.GAP.bit()
             | Feature.FILTER.bit()
+            | Feature.ACK.bit()
             | Feature.STATE.bit();
 
     private Welcoming() {}

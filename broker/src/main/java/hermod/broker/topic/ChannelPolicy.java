@@ -91,7 +91,12 @@ public record ChannelPolicy(
                 max = 2_592_000,
                 text =
                         "How long a durable channel recognises an event id it has stored, whoever sends it again: the second one is told DUPLICATE with the first one's offset. At most topic.dedup-ids-per-topic-limit-count ids a topic. 0, and in memory: ids are not compared.")
-        int dedupWindowS) {
+        int dedupWindowS,
+
+        @Setting(
+                text =
+                        "Whether subscribers' devices are to acknowledge the events: those they do not are sent again (redelivery), and an event that no device but its publisher's has acknowledged escalates (safety). Needs durability disk-early.")
+        boolean acknowledged) {
 
     static final int WINDOW_MIN_EVENTS = 100;
 
@@ -119,6 +124,9 @@ public record ChannelPolicy(
             throw new IllegalArgumentException("keeps is '" + keeps
                     + "'; last-per-key needs durability disk, so that a version stands for a value that is stored");
         }
+        if (acknowledged && durability != Durability.DISK_EARLY) {
+            throw new IllegalArgumentException("acknowledged needs durability disk-early, which here is " + durability);
+        }
         if (!KEEPS.matcher(keeps).matches()) {
             throw new IllegalArgumentException(
                     "keeps is '" + keeps
@@ -142,7 +150,8 @@ public record ChannelPolicy(
                 WINDOW_MIN_EVENTS,
                 0,
                 60,
-                0);
+                0,
+                false);
     }
 
     /** The same with another publish rate. */
@@ -161,7 +170,8 @@ public record ChannelPolicy(
                 windowMinEvents,
                 perMinute,
                 burst,
-                dedupWindowS);
+                dedupWindowS,
+                acknowledged);
     }
 
     /** The same with another time for which event ids are recognised. */
@@ -180,7 +190,28 @@ public record ChannelPolicy(
                 windowMinEvents,
                 ratePerMinute,
                 rateBurst,
-                seconds);
+                seconds,
+                acknowledged);
+    }
+
+    /** The same with devices that acknowledge. */
+    ChannelPolicy withAcknowledgements() {
+        return new ChannelPolicy(
+                lane,
+                ceiling,
+                durability,
+                keeps,
+                batching,
+                batchMinMs,
+                batchMaxMs,
+                conflateBy,
+                tier,
+                goalP95Ms,
+                windowMinEvents,
+                ratePerMinute,
+                rateBurst,
+                dedupWindowS,
+                true);
     }
 
     /** Whether a subscriber that is behind gets only the newest event of each key. */

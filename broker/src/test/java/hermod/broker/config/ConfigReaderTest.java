@@ -276,6 +276,8 @@ class ConfigReaderTest {
                 defaults.history(),
                 defaults.schedule(),
                 defaults.groups(),
+                defaults.redelivery(),
+                defaults.safety(),
                 defaults.metrics(),
                 defaults.admin(),
                 defaults.audit());

@@ -110,6 +110,14 @@ final class MetricsDocument {
                     EVENTS_STORED,
                     EVENTS_NOT_STORED -> "events";
             case SCHEDULES_SENT, SCHEDULES_DROPPED -> "events";
+            case EVENTS_ACKNOWLEDGED,
+                    EVENTS_REDELIVERED,
+                    SAFETY_TAKEN,
+                    SAFETY_ACKNOWLEDGED,
+                    SAFETY_ESCALATED_NO_SUBSCRIBER,
+                    SAFETY_ESCALATED_UNACKNOWLEDGED,
+                    SAFETY_ESCALATED_TOO_MANY -> "events";
+            case SAFETY_ESCALATIONS_LOST, SAFETY_WEBHOOKS_SENT, SAFETY_WEBHOOKS_LOST -> "escalations";
             case SCHEDULES_RETRIED -> "attempts";
             case RUNS_OVERRUN -> "runs";
             case WINDOW_READS, STORE_READS -> "reads";
