@@ -200,6 +200,9 @@ final class StatsJson {
         out.writeNumberProperty("conflated", one.conflated());
         out.writeNumberProperty("shed", one.shed());
         out.writeNumberProperty("batchWindowUs", one.batchWindowUs());
+        out.writeNumberProperty("dedupWindowUs", one.dedupWindowUs());
+        out.writeNumberProperty("dedupShortUs", one.dedupShortUs());
+        out.writeNumberProperty("dedupIdsLimit", one.dedupIdsLimit());
         out.writeName("latencyUs").writeStartObject();
         latency(out, "publishToBroker", one.publishToBroker());
         latency(out, "inBroker", one.inBroker());

@@ -270,6 +270,9 @@ final class StoredTopics {
         List<Hold> waiting = end(key);
         TopicLog log = topics.open(
                 first.org(), first.name(), first.channel(), shard.clock().nowNs(), epoch, durable, opened.nextOffset());
+        if (ids != null && ids.shortUs(shard.clock().nowUs()) > 0) {
+            topics.dedupWindows().note(log, ids);
+        }
         // Nobody may hold it in the end.
         topics.onIdle(log);
         for (Hold each : waiting) {

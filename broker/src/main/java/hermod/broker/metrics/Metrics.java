@@ -72,6 +72,7 @@ public final class Metrics {
         ChannelInfo info = channels.get(channel);
         LatencySummary socket = summary(channel, Stage.BROKER_TO_SOCKET);
         LatencySummary handler = summary(channel, Stage.PUBLISH_TO_HANDLER);
+        long dedupShortUs = Math.min(info.dedupWindowUs(), highest(channel, ChannelGauge.DEDUP_SHORT_US));
         return new ChannelStats(
                 info.name(),
                 info.lane(),
@@ -88,6 +89,9 @@ public final class Metrics {
                 sum(channel, ChannelCounter.CONFLATED),
                 sum(channel, ChannelCounter.SHED),
                 highest(channel, ChannelGauge.BATCH_WINDOW_US),
+                info.dedupWindowUs() - dedupShortUs,
+                dedupShortUs,
+                info.dedupIdsLimit(),
                 summary(channel, Stage.PUBLISH_TO_BROKER),
                 summary(channel, Stage.IN_BROKER),
                 socket,

@@ -36,6 +36,7 @@ public final class HomeTopics {
     private final ReplayBudget replay;
     private final Deduplication deduplication;
     private final SecureRandom random = new SecureRandom();
+    private final DedupWindows dedupWindows = new DedupWindows();
     private final Map<Key, TopicLog> byName = new HashMap<>();
     private final Int2ObjectHashMap<TopicLog> byHandle = new Int2ObjectHashMap<>();
     /** Each at most once, the one idle longest first. */
@@ -93,6 +94,11 @@ public final class HomeTopics {
     /** The topic of that name; null when it is not known now. */
     public @Nullable TopicLog find(String org, TopicName name) {
         return byName.get(new Key(org, name.toString()));
+    }
+
+    /** Those of these topics that remember fewer event ids than they should. */
+    public DedupWindows dedupWindows() {
+        return dedupWindows;
     }
 
     /** Whether there are as many topics as there may be. @param coming that are being opened. */

@@ -109,6 +109,11 @@ public final class EmbeddedEngine implements Engine {
     }
 
     @Override
+    public void onRemoved(Retention.Listener listener) {
+        retainer.onRemoved(listener);
+    }
+
+    @Override
     public EventLog events() {
         return events;
     }

@@ -34,15 +34,23 @@ final class Retainer {
     /** Fewer events than this are deleted one by one: a range costs every later read a little, until it is compacted away. */
     private static final int RANGE_COUNT_MIN = 128;
 
+    /** What is read of an entry. Of one with a key that is longer than the protocol's keys the time to live is not in it, and it goes by its age alone. */
+    private static final int HEAD_BYTES = StoredEntry.FIXED_BYTES + 128 + StoredEntry.FRAME_HEAD_BYTES;
+
     private static final int EXPIRED_COUNT_MAX = 4_096;
 
     private final RocksStore store;
     private final Changes changes;
     private final Retention.Rules rules;
     private final ReadOptions uncached;
-    private final ByteBuffer head = ByteBuffer.allocateDirect(StoredEntry.FIXED_BYTES);
+    private final ByteBuffer head = ByteBuffer.allocateDirect(HEAD_BYTES);
     private final ByteBuf entry = Unpooled.wrappedBuffer(head);
     private final Map<Long, Tally> tallies = new HashMap<>();
+    private volatile Retention.Listener listener = (org, topic, firstOffset) -> {};
+
+    /** Of the stream that something was removed from last. */
+    private long keptFrom;
+
     private volatile boolean isEnding;
     private volatile long removedCount;
 
@@ -55,11 +63,41 @@ final class Retainer {
         long bytes;
     }
 
+    /**
+     * What is older goes.
+     *
+     * @param age of entries.
+     * @param expiredAge of those whose own time is over.
+     */
+    private record Lines(long nowUs, long age, long expiredAge) {
+        static Lines of(Retention retention, long nowUs) {
+            return new Lines(nowUs, before(nowUs, retention.ageUs()), before(nowUs, retention.expiredAgeUs()));
+        }
+
+        private static long before(long nowUs, long ageUs) {
+            return ageUs == Long.MAX_VALUE ? Long.MIN_VALUE : nowUs - ageUs;
+        }
+
+        /** Whether the entry's age is reason enough. */
+        boolean areBehind(ByteBuf entry) {
+            long storedAtUs = StoredEntry.storedAtUs(entry, 0);
+            return storedAtUs < age
+                    || (storedAtUs < expiredAge
+                            && StoredEntry.frameAt(entry, 0) + StoredEntry.FRAME_HEAD_BYTES <= HEAD_BYTES
+                            && StoredEntry.expiresAtUs(entry, 0) <= nowUs);
+        }
+    }
+
     Retainer(RocksStore store, Changes changes, Retention.Rules rules) {
         this.store = store;
         this.changes = changes;
         this.rules = rules;
         uncached = new ReadOptions().setFillCache(false);
+    }
+
+    /** Any thread. */
+    void onRemoved(Retention.Listener told) {
+        listener = told;
     }
 
     /** Events removed since the start. */
@@ -101,7 +139,7 @@ final class Retainer {
         boolean isCounted = retention.events() != Long.MAX_VALUE || retention.bytes() != Long.MAX_VALUE;
         if (!isCounted) {
             tallies.remove(stream);
-            if (retention.ageUs() == Long.MAX_VALUE) {
+            if (retention.ageUs() == Long.MAX_VALUE && retention.expiredAgeUs() == Long.MAX_VALUE) {
                 return;
             }
         }
@@ -114,7 +152,11 @@ final class Retainer {
                 tally = tallies.computeIfAbsent(stream, any -> new Tally());
                 count(stream, tally, retained, events);
             }
+            long before = removedCount;
             trim(stream, tally, retained, retention, events);
+            if (removedCount > before) {
+                listener.onRemoved(org, topic, keptFrom);
+            }
         }
     }
 
@@ -143,17 +185,17 @@ final class Retainer {
 
     private void trim(long stream, Tally tally, Retained retained, Retention retention, RocksIterator events)
             throws RocksDBException {
-        long ageLine = retention.ageUs() == Long.MAX_VALUE ? Long.MIN_VALUE : ShardClock.wallUs() - retention.ageUs();
+        Lines lines = Lines.of(retention, ShardClock.wallUs());
         events.seek(StoreKeys.of(stream, retained.firstOffset()));
         boolean isMore = true;
         while (isMore && !isEnding) {
-            isMore = step(stream, tally, ageLine, retention, events);
+            isMore = step(stream, tally, lines, retention, events);
         }
         events.status();
     }
 
     /** @return whether there may be more to remove. */
-    private boolean step(long stream, Tally tally, long ageLine, Retention retention, RocksIterator events)
+    private boolean step(long stream, Tally tally, Lines lines, Retention retention, RocksIterator events)
             throws RocksDBException {
         long first = 0;
         long end = 0;
@@ -164,9 +206,7 @@ final class Retainer {
         try (WriteBatch batch = new WriteBatch()) {
             while (count < STEP_COUNT && events.isValid()) {
                 int bytes = readHead(events);
-                if (StoredEntry.storedAtUs(entry, 0) >= ageLine
-                        && tally.events <= retention.events()
-                        && tally.bytes <= retention.bytes()) {
+                if (!lines.areBehind(entry) && tally.events <= retention.events() && tally.bytes <= retention.bytes()) {
                     break;
                 }
                 long offset = offset(events);
@@ -207,6 +247,7 @@ final class Retainer {
             store.write(batch);
         }
         removedCount += count;
+        keptFrom = end;
         return count == STEP_COUNT;
     }
 
