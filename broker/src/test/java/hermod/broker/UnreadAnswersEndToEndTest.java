@@ -41,7 +41,7 @@ class UnreadAnswersEndToEndTest {
     private static BrokerUnderTest start(int unreadAnswersTimeoutMs) throws Exception {
         return new BrokerUnderTest.Setup()
                 .session(IMPATIENT)
-                .publish(new PublishConfig(0, 0, 0, 1, 0, unreadAnswersTimeoutMs))
+                .publish(new PublishConfig(0, 0, 0, 1, 0, unreadAnswersTimeoutMs, 1_000))
                 .start();
     }
 

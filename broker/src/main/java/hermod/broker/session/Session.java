@@ -174,6 +174,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private long underWayBytes;
     private boolean isReadStopped;
     private boolean isDraining;
+    private final Goodbye goodbye;
 
     /** When the socket last took something while it was not read from. */
     private long tookNs;
@@ -218,6 +219,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         this.ladder = new Ladder(outbox.config());
         this.acceptedNs = dispatch.shard().clock().nowNs();
         this.receivedNs = acceptedNs;
+        goodbye = new Goodbye(ground.publish().goodbyeOutcomesMs());
         int events = ground.publish().windowEvents();
         int bytes = ground.publish().windowBytes();
         this.windowEvents = events == 0 ? Integer.MAX_VALUE : events;
@@ -316,6 +318,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         }
         if (state != State.OPEN) {
             return false;
+        }
+        if (goodbye.isSaid()) {
+            return goesOn();
         }
         if (isDraining) {
             onFrameWhileDraining(in, at);
@@ -1508,9 +1513,15 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 departure.lingerMs());
     }
 
-    /** The client has said goodbye. */
+    /** The client has said goodbye: it is told what becomes of what it has published, and then closed. */
     void onGoodbye() {
         publisher.sendBatch();
+        if (underWayEvents == 0 || !goodbye.say(dispatch.shard().clock().nowNs())) {
+            leave();
+        }
+    }
+
+    private void leave() {
         close(CloseCode.NORMAL, "goodbye");
     }
 
@@ -1590,6 +1601,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         Identity who = identity;
         if (state == State.OPEN) {
             onLadder(nowNs);
+        }
+        if (state == State.OPEN && goodbye.isOver(nowNs)) {
+            leave();
         }
         if (state == State.OPEN) {
             if (isReadStopped) {
@@ -1740,6 +1754,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     public void onAnswered(int events, int entryBytes) {
         underWayEvents -= events;
         underWayBytes -= entryBytes;
+        if (goodbye.isSaid() && underWayEvents == 0) {
+            // Not here: the outcomes are being told.
+            dispatch.shard().execute(this::leave);
+        }
     }
 
     @Override
