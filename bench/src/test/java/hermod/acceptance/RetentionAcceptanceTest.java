@@ -145,6 +145,7 @@ class RetentionAcceptanceTest {
         // Published until events of this time are removed: removing does not stop what is published and delivered.
         int published = 10;
         while (first(publisher, topic).firstOffset() < 1_000) {
+            assertThat(published).as("published, and nothing removed").isLessThan(200_000);
             publish(publisher, topic, 100, 10);
             published += 100;
         }

@@ -42,6 +42,7 @@ class DedupWindowEndToEndTest {
                         topic.producersPerTopicLimitCount(),
                         IDS_LIMIT,
                         topic.stateKeysPerTopicLimitCount(),
+                        topic.stateKeysLimitCount(),
                         topic.dedupLimitBytes(),
                         topic.replaySeconds(),
                         topic.replayTopicBytes(),

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
+import org.rocksdb.ColumnFamilyHandle;
 import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
 import org.rocksdb.RocksIterator;
@@ -176,10 +177,19 @@ public final class EmbeddedEngine implements Engine {
         return retainer.removedCount();
     }
 
+    /** Keys of streams of which a last entry is stored, deletions too; for tests. */
+    long storedKeys() {
+        return count(store.last);
+    }
+
     /** Values in the store, whether their time is over or not; for tests. */
     long storedValues() {
+        return count(store.state);
+    }
+
+    private long count(ColumnFamilyHandle family) {
         long count = 0;
-        try (RocksIterator values = store.db().newIterator(store.state)) {
+        try (RocksIterator values = store.db().newIterator(family)) {
             for (values.seekToFirst(); values.isValid(); values.next()) {
                 count++;
             }

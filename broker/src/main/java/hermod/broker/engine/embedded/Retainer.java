@@ -8,10 +8,13 @@ import hermod.broker.engine.StoredEntry;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.ShardClock;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.rocksdb.ReadOptions;
 import org.rocksdb.RocksDBException;
@@ -24,7 +27,7 @@ import org.slf4j.LoggerFactory;
 /**
  * Removes what need not be kept: events from the front of their streams, with what the index of producers has of them, and values whose time is over.
  *
- * <p>Appends and reads go on beside it: a step is one small write, of at most {@value #STEP_COUNT} events, and says in the same write what the first offset is from now on. The last entries of keys stay.
+ * <p>Appends and reads go on beside it: a step is one small write, of at most {@value #STEP_COUNT} events, and says in the same write what the first offset is from now on. The last entries of keys stay, but of keys that do not exist any more.
  */
 @RunsOn(RunsOn.Owner.STORE)
 final class Retainer {
@@ -34,8 +37,10 @@ final class Retainer {
     /** Fewer events than this are deleted one by one: a range costs every later read a little, until it is compacted away. */
     private static final int RANGE_COUNT_MIN = 128;
 
+    private static final int KEY_BYTES_MAX = 128;
+
     /** What is read of an entry. Of one with a key that is longer than the protocol's keys the time to live is not in it, and it goes by its age alone. */
-    private static final int HEAD_BYTES = StoredEntry.FIXED_BYTES + 128 + StoredEntry.FRAME_HEAD_BYTES;
+    private static final int HEAD_BYTES = StoredEntry.FIXED_BYTES + KEY_BYTES_MAX + StoredEntry.FRAME_HEAD_BYTES;
 
     private static final int EXPIRED_COUNT_MAX = 4_096;
 
@@ -63,6 +68,10 @@ final class Retainer {
         long bytes;
     }
 
+    /** An entry without a value, which may be the last of its key. */
+    @SuppressWarnings("ArrayRecordComponent") // Handed on and compared by nobody.
+    private record Gone(byte[] lastKey, long offset) {}
+
     /**
      * What is older goes.
      *
@@ -81,10 +90,17 @@ final class Retainer {
         /** Whether the entry's age is reason enough. */
         boolean areBehind(ByteBuf entry) {
             long storedAtUs = StoredEntry.storedAtUs(entry, 0);
-            return storedAtUs < age
-                    || (storedAtUs < expiredAge
-                            && StoredEntry.frameAt(entry, 0) + StoredEntry.FRAME_HEAD_BYTES <= HEAD_BYTES
-                            && StoredEntry.expiresAtUs(entry, 0) <= nowUs);
+            return storedAtUs < age || (storedAtUs < expiredAge && isExpired(entry));
+        }
+
+        /** Whether the entry's key does not exist, if this is its last. */
+        boolean hasNoValue(ByteBuf entry) {
+            return (StoredEntry.flags(entry, 0) & StoredEntry.FLAG_TOMBSTONE) != 0 || isExpired(entry);
+        }
+
+        private boolean isExpired(ByteBuf entry) {
+            return StoredEntry.frameAt(entry, 0) + StoredEntry.FRAME_HEAD_BYTES <= HEAD_BYTES
+                    && StoredEntry.expiresAtUs(entry, 0) <= nowUs;
         }
     }
 
@@ -203,6 +219,7 @@ final class Retainer {
         long storedAtUs = 0;
         int count = 0;
         long[] offsets = new long[RANGE_COUNT_MIN];
+        List<Gone> gone = new ArrayList<>(0);
         try (WriteBatch batch = new WriteBatch()) {
             while (count < STEP_COUNT && events.isValid()) {
                 int bytes = readHead(events);
@@ -219,6 +236,11 @@ final class Retainer {
                             store.producer,
                             StoreKeys.of(stream, StoredEntry.producer(entry, 0), StoredEntry.sequence(entry, 0)));
                 }
+                int keyBytes = StoredEntry.keyBytes(entry, 0);
+                if (keyBytes > 0 && keyBytes <= KEY_BYTES_MAX && lines.hasNoValue(entry)) {
+                    byte[] key = ByteBufUtil.getBytes(entry, StoredEntry.keyAt(0), keyBytes);
+                    gone.add(new Gone(StoreKeys.of(stream, key), offset));
+                }
                 if (count < offsets.length) {
                     offsets[count] = offset;
                 }
@@ -233,6 +255,11 @@ final class Retainer {
                 return false;
             }
             events.status();
+            // Whoever has not seen them is told that events are gone, and gets the state anew; first, so that none is
+            // left behind.
+            for (Gone each : gone) {
+                store.removeLast(each.lastKey, each.offset);
+            }
             if (count < RANGE_COUNT_MIN) {
                 for (int i = 0; i < count; i++) {
                     batch.delete(store.event, StoreKeys.of(stream, offsets[i]));

@@ -367,6 +367,33 @@ class EmbeddedEngineTest extends EngineContract {
     }
 
     @Test
+    void theLastEntryOfAKeyStaysWhateverItsAgeButGoesWithItsEventWhereTheKeyDoesNotExistAnyMore() throws Exception {
+        try (EmbeddedEngine engine = openSmall(new Retention(Long.MAX_VALUE, 2, Long.MAX_VALUE))) {
+            long stream = open(engine, "keys").stream();
+            new Writer(engine.events())
+                    .store(
+                            stream,
+                            Entry.at(1).key("deleted"),
+                            Entry.at(2).tombstone("deleted"),
+                            Entry.at(3).tombstone("again"),
+                            Entry.at(4).key("again").expired(false),
+                            Entry.at(5).key("expired").expired(true),
+                            Entry.at(6).tombstone("kept"),
+                            Entry.at(7).tombstone("fresh"),
+                            Entry.at(8).key("kept").expired(false));
+
+            awaitFirstOffset(engine, stream, 7);
+
+            EventLog.Page keys =
+                    Asked.of(answer -> engine.events().lastOfKeys(stream, new byte[0], NO_LIMIT, NO_LIMIT, answer));
+            assertThat(Entry.of(keys)).extracting(Entry::offset).containsExactly(4L, 8L);
+            assertThat(engine.storedKeys())
+                    .as("those two, and the deletion whose event is kept")
+                    .isEqualTo(3);
+        }
+    }
+
+    @Test
     void retentionKeepsNoMoreBytesThanItMay() throws Exception {
         int entryBytes = Entry.at(1_000).bytes();
         try (EmbeddedEngine engine =
