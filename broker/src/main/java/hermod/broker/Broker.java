@@ -53,6 +53,8 @@ import hermod.broker.topic.Channel;
 import hermod.broker.topic.ChannelPolicies;
 import hermod.broker.topic.ChannelPolicy;
 import hermod.broker.topic.Channels;
+import hermod.broker.topic.EventIds;
+import hermod.broker.topic.HomeTopics;
 import hermod.broker.topic.TopicLog;
 import hermod.broker.transport.SocketIo;
 import hermod.broker.transport.Transport;
@@ -159,7 +161,13 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                         (channel, percentile) -> service.state().channelOff(channel, percentile) != null,
                         scheduleClock);
         int shardCount = config.shard().effectiveShardCount(Runtime.getRuntime().availableProcessors());
-        metrics = new Metrics(infos(channels, engine.isDurable()), shardCount, config.metrics());
+        metrics = new Metrics(
+                infos(
+                        channels,
+                        engine.isDurable(),
+                        EventIds.capacity(config.topic().dedupIdsPerTopicLimitCount())),
+                shardCount,
+                config.metrics());
         groups = scheduleClock == null
                 ? null
                 : new Groups(config.groups(), engine.channels(), engine.state(), channels, metrics.groups());
@@ -186,6 +194,10 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
             dispatches.add(dispatch);
             sessions.add(new Sessions(sessionGround, dispatch, config.outbox()));
         }
+        // So that who comes back for what is gone is told LOST, and not a replay with a gap in it.
+        engine.onRemoved((org, topic, firstOffset) -> dispatches
+                .get(HomeTopics.homeOf(org, topic, shardCount))
+                .onRemoved(org, TopicName.of(topic), firstOffset));
     }
 
     /**
@@ -224,7 +236,8 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 : new Retention(
                         TimeUnit.NANOSECONDS.toMicros(policy.keepsNs(TimeUnit.DAYS.toNanos(1))),
                         policy.keepsEvents(),
-                        limitBytes);
+                        limitBytes,
+                        policy.keepsByType() ? TimeUnit.SECONDS.toMicros(policy.dedupWindowS()) : Long.MAX_VALUE);
     }
 
     /**
@@ -401,7 +414,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 : new ScheduleCommands(scheduler, config.schedule()).registerAll(router);
     }
 
-    private static List<ChannelInfo> infos(Channels channels, boolean hasDisk) {
+    private static List<ChannelInfo> infos(Channels channels, boolean hasDisk, int dedupIdsLimit) {
         List<ChannelInfo> infos = new ArrayList<>();
         for (Channel channel : channels.all()) {
             infos.add(new ChannelInfo(
@@ -410,6 +423,10 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                     channel.policy().durability().name(),
                     channel.policy().durability().isOnDisk() && !hasDisk,
                     channel.policy().tier(),
+                    channel.policy().comparesIds()
+                            ? TimeUnit.SECONDS.toMicros(channel.policy().dedupWindowS())
+                            : 0,
+                    channel.policy().comparesIds() ? dedupIdsLimit : 0,
                     channel.policy().goalP95Us()));
         }
         return infos;

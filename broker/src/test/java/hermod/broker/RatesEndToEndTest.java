@@ -25,7 +25,7 @@ class RatesEndToEndTest {
     private static BrokerUnderTest.Setup limited() {
         return new BrokerUnderTest.Setup()
                 .channels(ChannelPolicies.defaults())
-                .publish(new PublishConfig(0, 0, 60, 3, 100, 60_000));
+                .publish(new PublishConfig(0, 0, 60, 3, 100, 60_000, 1_000));
     }
 
     /** One MANY frame of so many events. */

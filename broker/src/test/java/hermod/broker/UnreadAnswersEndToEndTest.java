@@ -45,7 +45,7 @@ class UnreadAnswersEndToEndTest {
     private static BrokerUnderTest start(SessionConfig session, int unreadAnswersTimeoutMs) throws Exception {
         return new BrokerUnderTest.Setup()
                 .session(session)
-                .publish(new PublishConfig(0, 0, 0, 1, 0, unreadAnswersTimeoutMs))
+                .publish(new PublishConfig(0, 0, 0, 1, 0, unreadAnswersTimeoutMs, 1_000))
                 .start();
     }
 

@@ -109,6 +109,20 @@ final class PrometheusText {
             sample("hermod_channel_group_lag", one, "", one.groupLag());
         }
         head(
+                "hermod_channel_dedup_window_seconds",
+                "gauge",
+                "How long an event id is recognised, on the topic where it is shortest; 0 where ids are not compared.");
+        for (ChannelStats one : channels) {
+            sample("hermod_channel_dedup_window_seconds", one, "", one.dedupWindowUs() / US_PER_SECOND);
+        }
+        head(
+                "hermod_channel_dedup_short_seconds",
+                "gauge",
+                "By how much that is less than the channel's policy says, because a topic had too many ids.");
+        for (ChannelStats one : channels) {
+            sample("hermod_channel_dedup_short_seconds", one, "", one.dedupShortUs() / US_PER_SECOND);
+        }
+        head(
                 "hermod_channel_runs_in_memory",
                 "gauge",
                 "Whether the channel asks for a disk that this broker does not have.");

@@ -230,6 +230,9 @@ final class StatsJson {
         out.writeNumberProperty("groupLost", one.groupLost());
         out.writeNumberProperty("batchWindowUs", one.batchWindowUs());
         out.writeNumberProperty("groupLag", one.groupLag());
+        out.writeNumberProperty("dedupWindowUs", one.dedupWindowUs());
+        out.writeNumberProperty("dedupShortUs", one.dedupShortUs());
+        out.writeNumberProperty("dedupIdsLimit", one.dedupIdsLimit());
         out.writeName("latencyUs").writeStartObject();
         latency(out, "publishToBroker", one.publishToBroker());
         latency(out, "inBroker", one.inBroker());

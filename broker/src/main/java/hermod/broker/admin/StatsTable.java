@@ -256,6 +256,7 @@ final class StatsTable {
                         right("delivered"),
                         right("refused"),
                         right("expired"),
+                        right("dedup"),
                         right("in broker p95"),
                         right("to handler p50"),
                         right("p95"),
@@ -280,6 +281,7 @@ final class StatsTable {
             grouped(one.number("delivered")),
             grouped(one.number("refused")),
             grouped(one.number("expired")),
+            dedup(one),
             latency(latency.child("inBroker"), "p95"),
             latency(toHandler, "p50"),
             latency(toHandler, "p95"),
@@ -288,6 +290,17 @@ final class StatsTable {
             time(one.child("goal").number("p95Us"), true),
             shown(one.text("health"))
         };
+    }
+
+    /** For how long event ids are recognised, and of how long where there were too many. */
+    private static String dedup(JsonTree one) {
+        long windowUs = one.number("dedupWindowUs");
+        long shortUs = one.number("dedupShortUs");
+        if (windowUs + shortUs == 0) {
+            return "-";
+        }
+        String policy = duration((windowUs + shortUs) / 1_000_000);
+        return shortUs == 0 ? policy : duration(windowUs / 1_000_000) + " of " + policy;
     }
 
     private static void stages(StringBuilder page, JsonTree one) {

@@ -270,11 +270,14 @@ final class DurableDispatcher implements StoreQueue.Owner {
             deduplication.put(log, producer, sequence, offset, arrivedNs);
         }
         if (ids != null && idAt >= 0) {
-            ids.add(
+            boolean isShort = ids.add(
                     idPart(incoming, idAt),
                     idPart(incoming, idAt + Long.BYTES),
                     offset,
                     durable.stamp(shard.clock().nowUs()));
+            if (isShort) {
+                topics.dedupWindows().note(log, ids);
+            }
         }
         home.queue(log);
         if (durable.isEarly()) {

@@ -89,6 +89,7 @@ public final class Metrics {
         ChannelInfo info = channels.get(channel);
         LatencySummary socket = summary(channel, Stage.BROKER_TO_SOCKET);
         LatencySummary handler = summary(channel, Stage.PUBLISH_TO_HANDLER);
+        long dedupShortUs = Math.min(info.dedupWindowUs(), highest(channel, ChannelGauge.DEDUP_SHORT_US));
         return new ChannelStats(
                 info.name(),
                 info.lane(),
@@ -110,6 +111,9 @@ public final class Metrics {
                 sum(channel, ChannelCounter.GROUP_LOST),
                 highest(channel, ChannelGauge.BATCH_WINDOW_US),
                 highest(channel, ChannelGauge.GROUP_LAG),
+                info.dedupWindowUs() - dedupShortUs,
+                dedupShortUs,
+                info.dedupIdsLimit(),
                 summary(channel, Stage.PUBLISH_TO_BROKER),
                 summary(channel, Stage.IN_BROKER),
                 socket,

@@ -181,6 +181,11 @@ final class Publishing {
         return underWayEvents == 0 && outcomes.isEmpty();
     }
 
+    /** Whether nothing that was published is under way to another shard or the disk. */
+    boolean isAnswered() {
+        return underWayEvents == 0;
+    }
+
     long publishedCount() {
         return publishedCount;
     }

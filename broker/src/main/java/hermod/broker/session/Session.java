@@ -104,6 +104,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     private final LatencyReports reports = new LatencyReports();
     private State state = State.HELLO_EXPECTED;
     private boolean isDraining;
+    private final Goodbye goodbye;
 
     private @Nullable Companion companion;
 
@@ -134,6 +135,7 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         this.tokenRefresh = new TokenRefresh(this, client, answers);
         this.liveness = new Liveness(this, client, intake, answers);
         this.slowness = new Slowness(this, client, held, outbox);
+        this.goodbye = new Goodbye(ground.publish().goodbyeOutcomesMs());
         outbox.holdBack(true);
         dispatch.add(this);
     }
@@ -187,6 +189,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         }
         if (state != State.OPEN) {
             return false;
+        }
+        if (goodbye.isSaid()) {
+            return goesOn();
         }
         if (isDraining) {
             onFrameWhileDraining(in, at);
@@ -278,6 +283,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         }
         if (state == State.OPEN) {
             held.redeliver(nowNs, intake.receivedNs());
+        }
+        if (state == State.OPEN && goodbye.isOver(nowNs)) {
+            leave();
         }
         liveness.onTick(nowNs, nowUs);
     }
@@ -513,9 +521,15 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
                 departure.lingerMs());
     }
 
-    /** The client has said goodbye. */
+    /** The client has said goodbye: it is told what becomes of what it has published, and then closed. */
     void onGoodbye() {
         dispatch.publisher().sendBatch();
+        if (publishing.isAnswered() || !goodbye.say(dispatch.shard().clock().nowNs())) {
+            leave();
+        }
+    }
+
+    private void leave() {
         close(CloseCode.NORMAL, "goodbye");
     }
 
@@ -606,6 +620,10 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
     @Override
     public void onAnswered(int events, int entryBytes) {
         publishing.onAnswered(events, entryBytes);
+        if (goodbye.isSaid() && publishing.isAnswered()) {
+            // Not here: the outcomes are being told.
+            dispatch.shard().execute(this::leave);
+        }
     }
 
     @Override

@@ -25,7 +25,8 @@ public record ChannelPolicy(
                 max = 64,
                 text =
                         "What is kept for replay: `none`, `replay-window`, or an age with options after commas, such as `24h, 10000 events`, `7d, "
-                                + "last-per-key`, `7d, by-type`. With last-per-key, which needs durability disk, the last value of each key stays whatever its age, and a new subscriber gets it first.")
+                                + "last-per-key`, `7d, by-type`. With last-per-key, which needs durability disk, the last value of each key stays whatever its age, and a new subscriber gets it first. With by-type, on disk, the oldest events go as soon as their own time to live is over, which the type gives where the publisher names none, "
+                                + "but are kept for dedup-window-s; one that lives longer keeps those behind it.")
         String keeps,
 
         @Setting(text = "Whether events may wait for each other; the first after a quiet time always goes at once.")
@@ -104,6 +105,7 @@ public record ChannelPolicy(
     private static final String CONFLATE_BY_NONE = "none";
 
     private static final String LAST_PER_KEY = "last-per-key";
+    private static final String BY_TYPE = "by-type";
 
     private static final Pattern KEEPS = Pattern.compile(
             "none|replay-window|[1-9][0-9]{0,5}[smhd](, [1-9][0-9]{0,8} events)?(, last-per-key)?(, by-type)?");
@@ -219,6 +221,11 @@ public record ChannelPolicy(
         return !conflateBy.equals(CONFLATE_BY_NONE);
     }
 
+    /** Whether an event id that is stored is recognised when it comes again. */
+    public boolean comparesIds() {
+        return durability.isOnDisk() && dedupWindowS > 0;
+    }
+
     /** Whether its topics keep the last value of each key, which a new subscriber gets first. */
     public boolean isState() {
         return keeps.contains(LAST_PER_KEY);
@@ -253,6 +260,11 @@ public record ChannelPolicy(
     public long keepsEvents() {
         int end = keeps.indexOf(" events");
         return end < 0 ? Long.MAX_VALUE : Long.parseLong(keeps.substring(keeps.lastIndexOf(' ', end - 1) + 1, end));
+    }
+
+    /** Whether an event is kept no longer than its own time to live, which its type gives. */
+    public boolean keepsByType() {
+        return keeps.contains(BY_TYPE);
     }
 
     /** The goal in microseconds, as latencies are measured. */

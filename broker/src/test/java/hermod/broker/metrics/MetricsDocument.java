@@ -52,6 +52,12 @@ final class MetricsDocument {
                     gauge.label().endsWith("_us") ? "µs; s on /metrics" : "events",
                     gauge.meaning() + " A gauge, not a sum: the highest of the shards'.");
         }
+        row(
+                page,
+                code("dedupWindowUs"),
+                code("hermod_channel_dedup_window_seconds"),
+                "µs; s on /metrics",
+                "For how long an event id is recognised, on the topic where it is shortest: the channel's dedup-window-s without the row above; 0 where ids are not compared. `dedupIdsLimit` beside it says how many ids a topic remembers.");
         page.append(stagesHead());
         row(page, "name", "label stage", "unit", "meaning");
         row(page, "---", "---", "---", "---");

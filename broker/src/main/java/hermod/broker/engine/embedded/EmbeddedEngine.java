@@ -116,6 +116,11 @@ public final class EmbeddedEngine implements Engine {
     }
 
     @Override
+    public void onRemoved(Retention.Listener listener) {
+        retainer.onRemoved(listener);
+    }
+
+    @Override
     public EventLog events() {
         return events;
     }
@@ -181,6 +186,11 @@ public final class EmbeddedEngine implements Engine {
     /** Events that retention removed since the start; any thread. */
     public long removedEvents() {
         return retainer.removedCount();
+    }
+
+    /** Keys of streams of which a last entry is stored, deletions too; for tests. */
+    long storedKeys() {
+        return countOf(store.last);
     }
 
     /** Values in the store, whether their time is over or not; for tests. */

@@ -54,6 +54,9 @@ final class RocksStore implements AutoCloseable {
     private final ReadOptions persisted;
     private final FlushOptions flushing;
 
+    /** Held for each write, so that a last entry that is looked at and removed is not overwritten in between. */
+    private final Object lastLock = new Object();
+
     final ColumnFamilyHandle meta;
     final ColumnFamilyHandle event;
     final ColumnFamilyHandle producer;
@@ -213,7 +216,23 @@ final class RocksStore implements AutoCloseable {
     }
 
     void write(WriteBatch batch) throws RocksDBException {
-        db.write(unlogged, batch);
+        synchronized (lastLock) {
+            db.write(unlogged, batch);
+        }
+    }
+
+    /**
+     * Removes the last entry of a key, unless there is a newer one by now: what else is written waits for it.
+     *
+     * @param lastKey of {@link #last}.
+     */
+    void removeLast(byte[] lastKey, long offset) throws RocksDBException {
+        synchronized (lastLock) {
+            byte[] found = db.get(last, plain, lastKey);
+            if (found != null && StoreKeys.asLong(found) == offset) {
+                db.delete(last, unlogged, lastKey);
+            }
+        }
     }
 
     /** The last batch whose effects a crash leaves, or 0. */
