@@ -7,8 +7,10 @@ import io.netty.buffer.ByteBuf;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -25,7 +27,7 @@ import org.slf4j.LoggerFactory;
 /**
  * Gives the entries of begun channels their positions, in the journal's order, in the same write as the entries: {@link Puts} asks it before it puts a batch of the journal.
  *
- * <p>A batch is looked at whole before anything of it gets a position: only looking asks the store and can fail, and what failed is tried again. What begins or ends in a batch does so before the batch's entries.
+ * <p>A batch is looked at whole before anything of it gets a position: only looking asks the store and can fail, and what failed is tried again. What begins or ends in a batch does so before the batch's entries. What was added is put by {@link #finish}, again where a write failed, until it is written.
  *
  * <p>An entry that was appended again gets no second position. Offsets of a stream rise, so the highest one tells; for the few that come late the store is asked.
  */
@@ -43,7 +45,7 @@ final class ChannelIndex {
 
     /** Where puts go, and how to have written what was put for batches before. */
     interface Sink {
-        void put(ColumnFamilyHandle family, ByteBuffer key, ByteBuffer value) throws RocksDBException;
+        void put(ColumnFamilyHandle family, byte[] key, byte[] value) throws RocksDBException;
 
         void write() throws RocksDBException;
     }
@@ -52,6 +54,8 @@ final class ChannelIndex {
     private record Name(String org, @Nullable String channel) {}
 
     private record Place(long stream, long offset) {}
+
+    private record Change(byte[] key, byte[] value) {}
 
     private static final class Log {
         final long number;
@@ -64,8 +68,8 @@ final class ChannelIndex {
 
         long next;
 
-        /** Not put yet; the last one's position is below {@link #next}. */
-        final ByteBuffer places = ByteBuffer.allocateDirect(PLACES_MAX * PLACE_BYTES);
+        /** Not written yet; the last one's position is below {@link #next}. */
+        ByteBuffer places = ByteBuffer.allocate(PLACES_MAX * PLACE_BYTES);
 
         boolean isGrown;
 
@@ -76,6 +80,14 @@ final class ChannelIndex {
             this.isBegun = isBegun;
             this.start = start;
             this.next = next;
+        }
+
+        void add(long stream, long offset) {
+            if (!places.hasRemaining()) {
+                places = ByteBuffer.allocate(2 * places.capacity()).put(places.flip());
+            }
+            places.putLong(stream).putLong(offset);
+            next++;
         }
     }
 
@@ -105,6 +117,10 @@ final class ChannelIndex {
             this.first = first;
             this.last = last;
         }
+
+        byte[] bytes() {
+            return log == null ? new byte[0] : StoreKeys.of(log.start, first, last);
+        }
     }
 
     /** Does something with an entry of a begun channel. */
@@ -122,14 +138,15 @@ final class ChannelIndex {
     private final Map<Long, Name> newStreams = new HashMap<>();
 
     private final List<Log> grown = new ArrayList<>();
-    private final List<Log> untold = new ArrayList<>();
+    private final Set<Log> untold = new LinkedHashSet<>();
     private final List<Cursor> newCursors = new ArrayList<>();
 
     /** Late entries of the batch that have a position, and with late ones in it all that got one. */
     private final Set<Place> known = new HashSet<>();
 
-    private final ByteBuffer key = ByteBuffer.allocateDirect(1 + 2 * Long.BYTES);
-    private final ByteBuffer value = ByteBuffer.allocateDirect(3 * Long.BYTES);
+    /** Of logs, and of late entries; not written yet. */
+    private final List<Change> newChanges = new ArrayList<>();
+
     private long added;
     private long look;
     private boolean hasChange;
@@ -204,7 +221,9 @@ final class ChannelIndex {
         forEachEntry(in, this::seeLate);
         known.clear();
         if (hasLate) {
+            // as above
             sink.write();
+            JournalRecords.forEach(in, this::seeStream);
             look++;
             forEachEntry(in, this::knowLate);
         }
@@ -241,20 +260,8 @@ final class ChannelIndex {
             }
         }
         ChannelInfo info = new ChannelInfo(isBegin, log.start, org, channel);
-        try {
-            put(StoreKeys.channel(StoreKeys.CHANNEL_INFO, number), info.bytes());
-            put(StoreKeys.channelName(org, channel), StoreKeys.of(number));
-        } catch (RocksDBException failed) {
-            throw new Puts.Failed(failed);
-        }
-    }
-
-    private void put(byte[] putKey, byte[] putValue) throws RocksDBException {
-        ByteBuffer directKey =
-                ByteBuffer.allocateDirect(putKey.length).put(putKey).flip();
-        ByteBuffer directValue =
-                ByteBuffer.allocateDirect(putValue.length).put(putValue).flip();
-        sink.put(store.channel, directKey, directValue);
+        newChanges.add(new Change(StoreKeys.channel(StoreKeys.CHANNEL_INFO, number), info.bytes()));
+        newChanges.add(new Change(StoreKeys.channelName(org, channel), StoreKeys.of(number)));
     }
 
     private void seeStream(int kind, ByteBuf in, int at, int bytes) {
@@ -379,7 +386,7 @@ final class ChannelIndex {
                 || offset < retained(cursor.stream).firstOffset();
     }
 
-    private void place(Cursor cursor, Log log, long offset) throws RocksDBException {
+    private void place(Cursor cursor, Log log, long offset) {
         if (hasLate && !known.add(new Place(cursor.stream, offset))) {
             return;
         }
@@ -390,66 +397,49 @@ final class ChannelIndex {
                 newCursors.add(cursor);
             }
         } else if (offset < cursor.first) {
-            put(StoreKeys.channelLate(cursor.stream, offset), StoreKeys.of(log.next));
+            newChanges.add(new Change(StoreKeys.channelLate(cursor.stream, offset), StoreKeys.of(log.next)));
         }
-        log.places.putLong(cursor.stream).putLong(offset);
-        log.next++;
+        log.add(cursor.stream, offset);
         if (!log.isGrown) {
             log.isGrown = true;
             grown.add(log);
         }
-        if (!log.places.hasRemaining()) {
+    }
+
+    /** Puts what was added and is not written; what is added later goes into the next write. */
+    void finish() throws RocksDBException {
+        for (Change change : newChanges) {
+            sink.put(store.channel, change.key(), change.value());
+        }
+        for (Log log : grown) {
             putPlaces(log);
+            sink.put(store.channel, StoreKeys.channel(StoreKeys.CHANNEL_NEXT, log.number), StoreKeys.of(log.next));
+        }
+        for (Cursor cursor : newCursors) {
+            sink.put(store.channel, StoreKeys.channel(StoreKeys.CHANNEL_STREAM, cursor.stream), cursor.bytes());
         }
     }
 
     private void putPlaces(Log log) throws RocksDBException {
-        log.places.flip();
-        if (log.places.hasRemaining()) {
-            key.clear()
-                    .putLong(log.number)
-                    .putLong(log.next - log.places.remaining() / PLACE_BYTES)
-                    .flip();
-            sink.put(store.place, key, log.places);
+        byte[] places = log.places.array();
+        int bytes = log.places.position();
+        long position = log.next - bytes / PLACE_BYTES;
+        for (int at = 0; at < bytes; at += PLACES_MAX * PLACE_BYTES) {
+            byte[] chunk = Arrays.copyOfRange(places, at, Math.min(bytes, at + PLACES_MAX * PLACE_BYTES));
+            sink.put(store.place, StoreKeys.of(log.number, position + at / PLACE_BYTES), chunk);
         }
-        log.places.clear();
-    }
-
-    /** Puts what is put once for a write; what comes later goes into the next one. */
-    void finish() throws RocksDBException {
-        if (grown.isEmpty()) {
-            return;
-        }
-        for (Log log : grown) {
-            putPlaces(log);
-            key.clear().put(StoreKeys.CHANNEL_NEXT).putLong(log.number).flip();
-            value.clear().putLong(log.next).flip();
-            sink.put(store.channel, key, value);
-        }
-        for (Cursor cursor : newCursors) {
-            putCursor(cursor);
-        }
-        newCursors.clear();
-    }
-
-    private void putCursor(Cursor cursor) throws RocksDBException {
-        Log log = cursor.log;
-        if (log != null) {
-            key.clear().put(StoreKeys.CHANNEL_STREAM).putLong(cursor.stream).flip();
-            value.clear()
-                    .putLong(log.start)
-                    .putLong(cursor.first)
-                    .putLong(cursor.last)
-                    .flip();
-            sink.put(store.channel, key, value);
-        }
-        cursor.isNew = false;
     }
 
     /** What was put is in the store. */
     void onWritten() {
         newStreams.clear();
+        newChanges.clear();
+        for (Cursor cursor : newCursors) {
+            cursor.isNew = false;
+        }
+        newCursors.clear();
         for (Log log : grown) {
+            log.places.clear();
             log.isGrown = false;
             untold.add(log);
         }

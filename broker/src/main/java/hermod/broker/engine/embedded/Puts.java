@@ -60,7 +60,7 @@ final class Puts implements JournalRecords.Visitor, AutoCloseable {
         version = known == null ? 0 : StoreKeys.asLong(known);
         channels = new ChannelIndex(store, new ChannelIndex.Sink() {
             @Override
-            public void put(org.rocksdb.ColumnFamilyHandle family, ByteBuffer putKey, ByteBuffer putValue)
+            public void put(org.rocksdb.ColumnFamilyHandle family, byte[] putKey, byte[] putValue)
                     throws RocksDBException {
                 batch.put(family, putKey, putValue);
             }

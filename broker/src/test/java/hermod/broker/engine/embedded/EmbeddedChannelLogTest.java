@@ -333,8 +333,11 @@ class EmbeddedChannelLogTest {
 
     @Test
     void aLogHasNoMorePlacesThanItMay() throws Exception {
-        long limit = EmbeddedEngineTest.small().store().channelLimitCount();
-        try (EmbeddedEngine engine = open()) {
+        long limit = 10_000;
+        EmbeddedConfig config = new EmbeddedConfig(
+                EmbeddedEngineTest.small().journal(),
+                new StoreConfig(32 << 20, 1 << 20, 4 << 20, 2, 4_096, 20_000, 1, 2, 1L << 30, limit));
+        try (EmbeddedEngine engine = EmbeddedEngine.open(dir, config, (org, topic) -> Retention.ALL)) {
             long channel = begin(engine, "chat").channel();
             Writer writer = new Writer(engine.events());
             long stream = stream(engine, "chat:a");

@@ -48,7 +48,7 @@ class EmbeddedEngineTest extends EngineContract {
     static EmbeddedConfig small() {
         return new EmbeddedConfig(
                 new JournalConfig(1 << 20, 8 << 20, 65_536, 1 << 20, 1 << 20, 65_536, 500, 100, 4),
-                new StoreConfig(32 << 20, 1 << 20, 4 << 20, 2, 4_096, 20_000, 1, 2, 1L << 30, 10_000));
+                new StoreConfig(32 << 20, 1 << 20, 4 << 20, 2, 4_096, 20_000, 1, 2, 1L << 30, 10_000_000));
     }
 
     private EmbeddedEngine openSmall(Retention rule) throws IOException {
