@@ -37,6 +37,10 @@ final class RocksStore implements AutoCloseable {
     private static final int BLOOM_BITS = 10;
     private static final int LEVELS_PLAIN = 2;
     private static final int LEVELS = 7;
+
+    /** RocksDB's name of the merge operator that keeps the value whose bytes are highest: of big-endian numbers, the highest. */
+    private static final String HIGHEST = "max";
+
     private static final int OPEN_FILES_MAX = 512;
     private static final int RANGE_DELETIONS_MAX = 256;
     private static final int LOG_FILES_MAX = 2;
@@ -63,6 +67,15 @@ final class RocksStore implements AutoCloseable {
     final ColumnFamilyHandle name;
     final ColumnFamilyHandle state;
 
+    final int metaId;
+    final int eventId;
+    final int producerId;
+    final int authorId;
+    final int lastId;
+    final int streamId;
+    final int nameId;
+    final int stateId;
+
     private RocksStore(
             RocksDB db,
             LRUCache cache,
@@ -88,6 +101,14 @@ final class RocksStore implements AutoCloseable {
         stream = families.get(5);
         name = families.get(6);
         state = families.get(7);
+        metaId = meta.getID();
+        eventId = event.getID();
+        producerId = producer.getID();
+        authorId = author.getID();
+        lastId = last.getID();
+        streamId = stream.getID();
+        nameId = name.getID();
+        stateId = state.getID();
     }
 
     /** @throws IOException with one sentence for people. */
@@ -119,11 +140,13 @@ final class RocksStore implements AutoCloseable {
             ColumnFamilyOptions scanned =
                     keep(natives, family(config, cache, null)).setMemtableMaxRangeDeletions(RANGE_DELETIONS_MAX);
             ColumnFamilyOptions looked = keep(natives, family(config, cache, filter));
+            ColumnFamilyOptions numbered =
+                    keep(natives, family(config, cache, filter)).setMergeOperatorName(HIGHEST);
             List<ColumnFamilyDescriptor> descriptors = List.of(
                     new ColumnFamilyDescriptor(RocksDB.DEFAULT_COLUMN_FAMILY, looked),
                     descriptor("event", scanned),
                     descriptor("producer", scanned),
-                    descriptor("author", looked),
+                    descriptor("author", numbered),
                     descriptor("last", looked),
                     descriptor("stream", looked),
                     descriptor("name", looked),
