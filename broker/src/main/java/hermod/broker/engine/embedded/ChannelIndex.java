@@ -16,7 +16,6 @@ import java.util.Map;
 import java.util.Set;
 import org.agrona.collections.Long2ObjectHashMap;
 import org.jspecify.annotations.Nullable;
-import org.rocksdb.ColumnFamilyHandle;
 import org.rocksdb.ReadOptions;
 import org.rocksdb.RocksDBException;
 import org.rocksdb.RocksIterator;
@@ -45,7 +44,7 @@ final class ChannelIndex {
 
     /** Where puts go, and how to have written what was put for batches before. */
     interface Sink {
-        void put(ColumnFamilyHandle family, byte[] key, byte[] value) throws RocksDBException;
+        void put(int family, byte[] key, byte[] value);
 
         void write() throws RocksDBException;
     }
@@ -128,6 +127,18 @@ final class ChannelIndex {
         void onEntry(Cursor cursor, Log log, long offset) throws RocksDBException;
     }
 
+    /** RocksDB's answer to a look-up; thrown on after the visit. */
+    private static final class Failed extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        private final transient RocksDBException rocks;
+
+        Failed(RocksDBException cause) {
+            super(cause);
+            rocks = cause;
+        }
+    }
+
     private final RocksStore store;
     private final Sink sink;
     private final Map<Long, Log> logs = new HashMap<>();
@@ -200,6 +211,15 @@ final class ChannelIndex {
         if (batch == added) {
             return;
         }
+        try {
+            see(in);
+        } catch (Failed failed) {
+            throw failed.rocks;
+        }
+        added = batch;
+    }
+
+    private void see(ByteBuf in) throws RocksDBException {
         hasChange = false;
         JournalRecords.forEach(in, this::seeChange);
         if (hasChange) {
@@ -211,7 +231,6 @@ final class ChannelIndex {
         if (!begun.isEmpty()) {
             addEntries(in);
         }
-        added = batch;
     }
 
     private void addEntries(ByteBuf in) throws RocksDBException {
@@ -298,7 +317,7 @@ final class ChannelIndex {
                     step.onEntry(cursor, log, StoredEntry.offset(in, at));
                 }
             } catch (RocksDBException failed) {
-                throw new Puts.Failed(failed);
+                throw new Failed(failed);
             }
         });
     }
@@ -409,14 +428,14 @@ final class ChannelIndex {
     /** Puts what was added and is not written; what is added later goes into the next write. */
     void finish() throws RocksDBException {
         for (Change change : newChanges) {
-            sink.put(store.channel, change.key(), change.value());
+            sink.put(store.channelId, change.key(), change.value());
         }
         for (Log log : grown) {
             putPlaces(log);
-            sink.put(store.channel, StoreKeys.channel(StoreKeys.CHANNEL_NEXT, log.number), StoreKeys.of(log.next));
+            sink.put(store.channelId, StoreKeys.channel(StoreKeys.CHANNEL_NEXT, log.number), StoreKeys.of(log.next));
         }
         for (Cursor cursor : newCursors) {
-            sink.put(store.channel, StoreKeys.channel(StoreKeys.CHANNEL_STREAM, cursor.stream), cursor.bytes());
+            sink.put(store.channelId, StoreKeys.channel(StoreKeys.CHANNEL_STREAM, cursor.stream), cursor.bytes());
         }
     }
 
@@ -426,7 +445,7 @@ final class ChannelIndex {
         long position = log.next - bytes / PLACE_BYTES;
         for (int at = 0; at < bytes; at += PLACES_MAX * PLACE_BYTES) {
             byte[] chunk = Arrays.copyOfRange(places, at, Math.min(bytes, at + PLACES_MAX * PLACE_BYTES));
-            sink.put(store.place, StoreKeys.of(log.number, position + at / PLACE_BYTES), chunk);
+            sink.put(store.placeId, StoreKeys.of(log.number, position + at / PLACE_BYTES), chunk);
         }
     }
 

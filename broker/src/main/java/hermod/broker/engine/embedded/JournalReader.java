@@ -72,7 +72,11 @@ final class JournalReader {
             throw damaged(first.number() - 1, 0, appliedBatch + 1, "a segment is missing");
         }
         for (int i = 0; i < heads.size(); i++) {
-            segments.add(check(heads.get(i), i + 1 < heads.size() ? heads.get(i + 1) : null));
+            SegmentHead after = i + 1 < heads.size() ? heads.get(i + 1) : null;
+            segments.add(
+                    after != null && after.firstBatch() - 1 <= appliedBatch
+                            ? unread(heads.get(i), after)
+                            : check(heads.get(i), after));
         }
         if (!segments.isEmpty()) {
             Checked last = segments.get(segments.size() - 1);
@@ -106,6 +110,11 @@ final class JournalReader {
             }
             return head;
         }
+    }
+
+    /** All of it is in the store for good, and its file about to be removed: not worth the time of a restart. */
+    private static Checked unread(SegmentHead head, SegmentHead after) {
+        return new Checked(head, after.firstBatch() - 1, after.storedBefore(), after.previousEnd(), 0);
     }
 
     private Checked check(SegmentHead head, @Nullable SegmentHead after) throws IOException {

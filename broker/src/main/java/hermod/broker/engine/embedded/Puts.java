@@ -5,63 +5,67 @@ import hermod.broker.shard.RunsOn;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
 import org.rocksdb.WriteBatch;
 
 /**
- * Turns the journal's records into puts. The same records put again change nothing, and an older entry that comes late does not take a newer one's place.
+ * Turns the journal's records into one write of the store's. The same records put again change nothing, and an older entry that comes late does not take a newer one's place.
  *
- * <p>Nothing is allocated for an event: keys and entries go to RocksDB from direct memory.
+ * <p>What is added is only noted; {@link #write} puts it, the events stream by stream: RocksDB finds the place of a key much sooner when it is near the last one's. Nothing is allocated for an event.
  */
 @RunsOn(RunsOn.Owner.STORE)
 final class Puts implements JournalRecords.Visitor, AutoCloseable {
-    private static final int KEY_BYTES_MAX = 2 * Long.BYTES + 0x1_0000;
-    private static final int AUTHOR_SLOTS = 1 << 14;
-    private static final int BATCH_BYTES = 1024 * 1024;
+    /** Below a stream's number, for the place of the record: in the order of streams, and within one in that of the journal. */
+    private static final int PLACE_BITS = 28;
+
+    private static final int RECORDS_MIN = 1_024;
 
     private final RocksStore store;
-    private final WriteBatch batch = new WriteBatch(BATCH_BYTES);
-    private final ByteBuffer key = ByteBuffer.allocateDirect(KEY_BYTES_MAX);
+    private final PutBatch batch = new PutBatch();
+    private final AuthorOrdinals authors;
+    private final ByteBuffer key = ByteBuffer.allocateDirect(2 * Long.BYTES + 0x1_0000);
     private final ByteBuffer number = ByteBuffer.allocateDirect(Long.BYTES);
-    private ByteBuffer value = ByteBuffer.allocateDirect(64 * 1024);
 
-    /** The records that are being put, and where {@code ByteBuf}'s index 0 is in them. */
-    private ByteBuffer records = value;
+    /** The journal's batches that are not written yet; held until they are. */
+    private final List<ByteBuf> held = new ArrayList<>();
 
-    private int recordsAt;
+    private long heldBytes;
+    private long lastBatch;
+
+    /** Their records, in the journal's order. */
+    private ByteBuf[] sources = new ByteBuf[RECORDS_MIN];
+
+    private int[] kinds = new int[RECORDS_MIN];
+    private int[] starts = new int[RECORDS_MIN];
+    private int[] lengths = new int[RECORDS_MIN];
+    private int recordCount;
+
+    /** Those with events: stream above {@link #PLACE_BITS}, place below. */
+    private long[] order = new long[RECORDS_MIN];
 
     private final ChannelIndex channels;
-    private final AuthorOrdinals authors = new AuthorOrdinals();
     private final Map<ByteBuffer, Long> lastOffsets = new HashMap<>();
     private final Map<Long, Long> reservedEnds = new HashMap<>();
     private long version;
-    private boolean isVersionNew;
+    private long writtenVersion;
+    private long addedEvents;
     private long eventCount;
-
-    private record Author(long stream, long user) {}
-
-    /** RocksDB's answer to a look-up; thrown on after the visit. */
-    static final class Failed extends RuntimeException {
-        private static final long serialVersionUID = 1;
-
-        private final transient RocksDBException rocks;
-
-        Failed(RocksDBException cause) {
-            super(cause);
-            rocks = cause;
-        }
-    }
 
     Puts(RocksStore store) throws RocksDBException {
         this.store = store;
+        authors = new AuthorOrdinals(store, batch);
         byte[] known = store.get(store.meta, StoreKeys.VERSION);
         version = known == null ? 0 : StoreKeys.asLong(known);
+        writtenVersion = version;
         channels = new ChannelIndex(store, new ChannelIndex.Sink() {
             @Override
-            public void put(org.rocksdb.ColumnFamilyHandle family, byte[] putKey, byte[] putValue)
-                    throws RocksDBException {
+            public void put(int family, byte[] putKey, byte[] putValue) {
                 batch.put(family, putKey, putValue);
             }
 
@@ -76,28 +80,44 @@ final class Puts implements JournalRecords.Visitor, AutoCloseable {
         return channels;
     }
 
-    /** Adds what a batch of the journal says. @param in borrowed. */
+    /** Notes what a batch of the journal says. @param in borrowed; held until it is written. */
     void add(long number, ByteBuf in) throws RocksDBException {
-        if (in.isDirect() && in.nioBufferCount() == 1) {
-            records = in.nioBuffer();
-        } else {
-            records = ByteBuffer.allocateDirect(in.readableBytes());
-            in.getBytes(in.readerIndex(), records);
-            records.flip();
-        }
-        recordsAt = in.readerIndex();
+        channels.add(number, in);
+        int before = recordCount;
         try {
-            channels.add(number, in);
             JournalRecords.forEach(in, this);
-        } catch (Failed failed) {
-            throw failed.rocks;
+        } catch (RuntimeException defect) {
+            recordCount = before;
+            throw defect;
         }
-        put(store.meta, StoreKeys.APPLIED, StoreKeys.of(number));
+        held.add(in.retain());
+        heldBytes += in.readableBytes();
+        lastBatch = number;
     }
 
-    /** Bytes that {@link #write} would write. */
+    @Override
+    public void onRecord(int kind, ByteBuf in, int at, int bytes) {
+        if (kind < StoreRecords.EVENTS || kind > StoreRecords.CHANNEL) {
+            throw new IllegalStateException("a record of kind " + kind);
+        }
+        if (recordCount == kinds.length) {
+            int larger = 2 * recordCount;
+            sources = Arrays.copyOf(sources, larger);
+            kinds = Arrays.copyOf(kinds, larger);
+            starts = Arrays.copyOf(starts, larger);
+            lengths = Arrays.copyOf(lengths, larger);
+            order = new long[larger];
+        }
+        sources[recordCount] = in;
+        kinds[recordCount] = kind;
+        starts[recordCount] = at;
+        lengths[recordCount] = bytes;
+        recordCount++;
+    }
+
+    /** Bytes of the journal's batches that {@link #write} would write. */
     long bytes() {
-        return batch.getDataSize();
+        return heldBytes;
     }
 
     /** Events put since the start, whether they were there or not. */
@@ -112,41 +132,66 @@ final class Puts implements JournalRecords.Visitor, AutoCloseable {
 
     /** Writes what was added, all or nothing; may be tried again. */
     void write() throws RocksDBException {
-        finish();
-        store.write(batch);
-        batch.clear();
+        if (held.isEmpty()) {
+            return;
+        }
+        try {
+            fill();
+            try (WriteBatch made = batch.made()) {
+                store.write(made);
+            }
+        } catch (RocksDBException | RuntimeException failed) {
+            authors.forget();
+            throw failed;
+        } finally {
+            batch.clear();
+            lastOffsets.clear();
+            reservedEnds.clear();
+        }
         authors.onWritten();
-        lastOffsets.clear();
         channels.onWritten();
+        writtenVersion = version;
+        eventCount += addedEvents;
+        letGo();
     }
 
-    private void finish() throws RocksDBException {
+    private void letGo() {
+        held.forEach(ByteBuf::release);
+        held.clear();
+        heldBytes = 0;
+        Arrays.fill(sources, 0, recordCount, null);
+        recordCount = 0;
+    }
+
+    private void fill() throws RocksDBException {
+        int eventRecords = 0;
+        for (int i = 0; i < recordCount; i++) {
+            ByteBuf in = sources[i];
+            int at = starts[i];
+            switch (kinds[i]) {
+                case StoreRecords.EVENTS -> order[eventRecords++] = (in.getLongLE(at) << PLACE_BITS) | i;
+                case StoreRecords.STREAM -> putStream(in, at, lengths[i]);
+                case StoreRecords.RESERVE -> putReserved(in.getLongLE(at), in.getLongLE(at + Long.BYTES));
+                case StoreRecords.CHANNEL -> {} // the index has it
+                default -> putState(in, at, lengths[i]);
+            }
+        }
+        Arrays.sort(order, 0, eventRecords);
+        addedEvents = 0;
+        for (int i = 0; i < eventRecords; i++) {
+            int place = (int) order[i] & ((1 << PLACE_BITS) - 1);
+            putEvents(sources[place], starts[place], lengths[place]);
+        }
         channels.finish();
         authors.putNew();
         for (Map.Entry<Long, Long> each : reservedEnds.entrySet()) {
-            put(store.stream, StoreKeys.stream(each.getKey(), StoreKeys.RESERVED), StoreKeys.of(each.getValue()));
+            batch.put(
+                    store.streamId, StoreKeys.stream(each.getKey(), StoreKeys.RESERVED), StoreKeys.of(each.getValue()));
         }
-        reservedEnds.clear();
-        if (isVersionNew) {
-            put(store.meta, StoreKeys.VERSION, StoreKeys.of(version));
-            isVersionNew = false;
+        if (version > writtenVersion) {
+            batch.put(store.metaId, StoreKeys.VERSION, StoreKeys.of(version));
         }
-    }
-
-    @Override
-    public void onRecord(int kind, ByteBuf in, int at, int bytes) {
-        try {
-            switch (kind) {
-                case StoreRecords.EVENTS -> putEvents(in, at, bytes);
-                case StoreRecords.STREAM -> putStream(in, at, bytes);
-                case StoreRecords.RESERVE -> putReserved(in.getLongLE(at), in.getLongLE(at + Long.BYTES));
-                case StoreRecords.STATE -> putState(in, at, bytes);
-                case StoreRecords.CHANNEL -> {} // the index has it
-                default -> throw new IllegalStateException("a record of kind " + kind);
-            }
-        } catch (RocksDBException failed) {
-            throw new Failed(failed);
-        }
+        batch.put(store.metaId, StoreKeys.APPLIED, StoreKeys.of(lastBatch));
     }
 
     private void putEvents(ByteBuf in, int recordAt, int bytes) throws RocksDBException {
@@ -155,56 +200,41 @@ final class Puts implements JournalRecords.Visitor, AutoCloseable {
         int at = recordAt + StoreRecords.EVENTS_HEAD_BYTES;
         while (at < end) {
             int entryBytes = StoredEntry.bytes(in, at);
-            long offset = StoredEntry.offset(in, at);
-            key.clear().putLong(stream).putLong(offset).flip();
-            batch.put(store.event, key, slice(at, entryBytes));
-            putProducer(in, at, stream, offset);
-            if (StoredEntry.isCountable(in, at)) {
-                authors.onEntry(stream, StoredEntry.author(in, at), StoredEntry.authorOrdinal(in, at));
-            }
-            if (StoredEntry.keyBytes(in, at) > 0) {
-                putLast(in, at, entryBytes, stream, offset);
-            }
-            eventCount++;
+            putEvent(in, at, entryBytes, stream, StoredEntry.offset(in, at));
+            addedEvents++;
             at += entryBytes;
         }
     }
 
-    private ByteBuffer slice(int at, int bytes) {
-        int from = at - recordsAt;
-        records.limit(from + bytes).position(from);
-        return records;
-    }
-
-    private void putProducer(ByteBuf in, int at, long stream, long offset) throws RocksDBException {
+    /** An entry, and what finds it. An index of events more is a put more here. */
+    private void putEvent(ByteBuf in, int at, int bytes, long stream, long offset) throws RocksDBException {
+        batch.put(store.eventId, stream, offset, in, at, bytes);
         long producer = StoredEntry.producer(in, at);
         long sequence = StoredEntry.sequence(in, at);
-        if (producer == 0 || sequence == 0) {
-            return;
+        if (producer != 0 && sequence != 0) {
+            batch.put(store.producerId, stream, producer, sequence, offset);
         }
-        key.clear().putLong(stream).putLong(producer).putLong(sequence).flip();
-        number.clear().putLong(offset).flip();
-        batch.put(store.producer, key, number);
+        if (StoredEntry.isCountable(in, at)) {
+            authors.onEntry(stream, StoredEntry.author(in, at), StoredEntry.authorOrdinal(in, at));
+        }
+        if (StoredEntry.keyBytes(in, at) > 0) {
+            putLast(in, at, bytes, stream, offset);
+        }
     }
 
     private void putLast(ByteBuf in, int at, int entryBytes, long stream, long offset) throws RocksDBException {
         int keyBytes = StoredEntry.keyBytes(in, at);
-        byte[] copied = StoreKeys.of(stream, ByteBufUtil.getBytes(in, StoredEntry.keyAt(at), keyBytes));
-        ByteBuffer mapKey = ByteBuffer.wrap(copied);
+        byte[] lastKey = StoreKeys.of(stream, ByteBufUtil.getBytes(in, StoredEntry.keyAt(at), keyBytes));
+        ByteBuffer mapKey = ByteBuffer.wrap(lastKey);
         Long known = lastOffsets.get(mapKey);
         if (known == null) {
-            known = storedLastOffset(copied);
+            known = storedLastOffset(lastKey);
         }
         if (known > offset) {
             return;
         }
         lastOffsets.put(mapKey, offset);
-        if (value.capacity() < Long.BYTES + entryBytes) {
-            value = ByteBuffer.allocateDirect(2 * (Long.BYTES + entryBytes));
-        }
-        value.clear().putLong(offset).put(slice(at, entryBytes)).flip();
-        key.clear().put(copied).flip();
-        batch.put(store.last, key, value);
+        batch.put(store.lastId, lastKey, offset, in, at, entryBytes);
     }
 
     /** 0 where there is none. */
@@ -212,7 +242,7 @@ final class Puts implements JournalRecords.Visitor, AutoCloseable {
         key.clear().put(lastKey).flip();
         number.clear();
         int found = store.db().get(store.last, store.plain(), key, number);
-        return found == org.rocksdb.RocksDB.NOT_FOUND ? 0 : number.getLong(0);
+        return found == RocksDB.NOT_FOUND ? 0 : number.getLong(0);
     }
 
     private void putStream(ByteBuf in, int at, int bytes) throws RocksDBException {
@@ -228,8 +258,8 @@ final class Puts implements JournalRecords.Visitor, AutoCloseable {
                 .put(ByteBufUtil.getBytes(in, textAt, orgBytes))
                 .put((byte) 0)
                 .put(ByteBufUtil.getBytes(in, textAt + orgBytes, topicBytes));
-        put(store.stream, StoreKeys.stream(stream, StoreKeys.INFO), info.array());
-        put(store.name, name.array(), StoreKeys.of(stream));
+        batch.put(store.streamId, StoreKeys.stream(stream, StoreKeys.INFO), info.array());
+        batch.put(store.nameId, name.array(), StoreKeys.of(stream));
     }
 
     private void putReserved(long stream, long end) throws RocksDBException {
@@ -251,101 +281,20 @@ final class Puts implements JournalRecords.Visitor, AutoCloseable {
                 .put(ByteBufUtil.getBytes(in, textAt, spaceBytes + keyBytes))
                 .array();
         if (in.getByte(at + StoreRecords.STATE_DELETED_AT) != 0) {
-            batch.delete(store.state, stateKey);
+            batch.delete(store.stateId, stateKey);
         } else {
             int valueBytes = bytes - StoreRecords.STATE_HEAD_BYTES - spaceBytes - keyBytes;
             ByteBuffer stored = ByteBuffer.allocate(2 * Long.BYTES + valueBytes)
                     .putLong(changed)
                     .putLong(in.getLongLE(at + Long.BYTES))
                     .put(ByteBufUtil.getBytes(in, textAt + spaceBytes + keyBytes, valueBytes));
-            put(store.state, stateKey, stored.array());
+            batch.put(store.stateId, stateKey, stored.array());
         }
-        if (changed > version) {
-            version = changed;
-            isVersionNew = true;
-        }
-    }
-
-    private void put(org.rocksdb.ColumnFamilyHandle family, byte[] putKey, byte[] putValue) throws RocksDBException {
-        batch.put(family, putKey, putValue);
+        version = Math.max(version, changed);
     }
 
     @Override
     public void close() {
-        batch.close();
-    }
-
-    /**
-     * The last ordinals of (stream, author), so that one is put once for a batch, and none that is lower than what is stored.
-     *
-     * <p>A fixed number of slots by hash; one that is taken over by another author is put first.
-     */
-    private final class AuthorOrdinals {
-        private final long[] streams = new long[AUTHOR_SLOTS];
-        private final long[] users = new long[AUTHOR_SLOTS];
-        private final long[] ordinals = new long[AUTHOR_SLOTS];
-        private final boolean[] isNew = new boolean[AUTHOR_SLOTS];
-        private final int[] newSlots = new int[AUTHOR_SLOTS];
-        private int newCount;
-
-        /** Put into the batch that is not written yet, where a look-up does not see them. */
-        private final Map<Author, Long> displaced = new HashMap<>();
-
-        void onEntry(long stream, long user, long ordinal) throws RocksDBException {
-            int slot = slot(stream, user);
-            if (streams[slot] != stream || users[slot] != user) {
-                if (isNew[slot]) {
-                    put(slot);
-                    displaced.put(new Author(streams[slot], users[slot]), ordinals[slot]);
-                }
-                load(slot, stream, user);
-            }
-            if (ordinal > ordinals[slot]) {
-                ordinals[slot] = ordinal;
-                if (!isNew[slot]) {
-                    isNew[slot] = true;
-                    newSlots[newCount++] = slot;
-                }
-            }
-        }
-
-        private static int slot(long stream, long user) {
-            long hash = (stream * 0x9E3779B97F4A7C15L ^ user) * 0xD6E8FEB86659FD93L;
-            return (int) (hash >>> 50) & (AUTHOR_SLOTS - 1);
-        }
-
-        private void load(int slot, long stream, long user) throws RocksDBException {
-            streams[slot] = stream;
-            users[slot] = user;
-            Long known = displaced.isEmpty() ? null : displaced.get(new Author(stream, user));
-            if (known != null) {
-                ordinals[slot] = known;
-                return;
-            }
-            key.clear().putLong(stream).putLong(user).flip();
-            number.clear();
-            int found = store.db().get(store.author, store.plain(), key, number);
-            ordinals[slot] = found == org.rocksdb.RocksDB.NOT_FOUND ? 0 : number.getLong(0);
-        }
-
-        private void put(int slot) throws RocksDBException {
-            key.clear().putLong(streams[slot]).putLong(users[slot]).flip();
-            number.clear().putLong(ordinals[slot]).flip();
-            batch.put(store.author, key, number);
-        }
-
-        void putNew() throws RocksDBException {
-            for (int i = 0; i < newCount; i++) {
-                put(newSlots[i]);
-            }
-        }
-
-        void onWritten() {
-            for (int i = 0; i < newCount; i++) {
-                isNew[newSlots[i]] = false;
-            }
-            newCount = 0;
-            displaced.clear();
-        }
+        letGo();
     }
 }

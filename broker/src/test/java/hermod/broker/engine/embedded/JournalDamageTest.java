@@ -157,6 +157,20 @@ class JournalDamageTest {
         }
     }
 
+    @Test
+    void aSegmentThatTheStoreHasForGoodIsNotReadAgain() throws IOException {
+        long[] third = batchesOf(torn, 1).get(3L);
+        long lastOfFirst = ((TreeMap<Long, long[]>) batchesOf(torn, 1)).lastKey();
+        Path dir = copyOf(torn);
+        flip(segment(dir, 1), third[0] + 50, 0);
+        Memory memory = new Memory();
+
+        assertThat(open(dir, lastOfFirst - 1, new Memory())).isNotNull();
+        assertThat(open(dir, lastOfFirst, memory)).isNull();
+
+        assertThat(memory.texts()).isEqualTo(texts.subList((int) lastOfFirst, texts.size()));
+    }
+
     @TestFactory
     Stream<DynamicTest> damageInTheMiddleIsRefusedAndToldWithFilePositionAndBatch() throws IOException {
         long[] third = batchesOf(torn, 1).get(3L);

@@ -18,6 +18,8 @@ final class StoreTrial {
     private static final int TOPICS = 10_000;
     private static final int EVENTS = 1_000_000;
     private static final int BATCH_EVENTS = 256;
+    private static final java.lang.management.ThreadMXBean THREADS =
+            java.lang.management.ManagementFactory.getThreadMXBean();
 
     private StoreTrial() {}
 
@@ -58,6 +60,7 @@ final class StoreTrial {
             }
             long n = (long) batches * BATCH_EVENTS;
             long startNs = System.nanoTime();
+            long cpuNs = THREADS.getCurrentThreadCpuTime();
             for (int i = 0; i < batches; i++) {
                 puts.add(2 + (long) round * batches + i, records[i]);
                 if (puts.bytes() > 1 << 20) {
@@ -66,7 +69,10 @@ final class StoreTrial {
             }
             puts.write();
             long ns = System.nanoTime() - startNs;
-            System.out.printf("round %d: %,d events/s%n", round, n * 1_000_000_000L / ns);
+            cpuNs = THREADS.getCurrentThreadCpuTime() - cpuNs;
+            System.out.printf(
+                    "round %d: %,d events/s, %,d ns of the thread's CPU each%n",
+                    round, n * 1_000_000_000L / ns, cpuNs / n);
             long flushNs = System.nanoTime();
             store.flush();
             System.out.printf("flush: %d ms%n", (System.nanoTime() - flushNs) / 1_000_000);
