@@ -103,6 +103,7 @@ class AdmissionAcceptanceTest {
 
     @Test
     @Tag("OB-10")
+    @Tag("SA-3")
     void anOperatorSwitchesAChannelOffAndOnAgainWhileClientsStayConnected() throws Exception {
         try (AcceptanceBroker broker = AcceptanceBroker.start()) {
             HermodClient alice = broker.connected("alice");

@@ -91,13 +91,16 @@ public record SafetyConfig(
         try {
             URI uri = new URI(url);
             String scheme = uri.getScheme() == null ? "" : uri.getScheme().toLowerCase(Locale.ROOT);
-            if ((scheme.equals("http") || scheme.equals("https")) && uri.getHost() != null) {
+            if ((scheme.equals("http") || scheme.equals("https"))
+                    && uri.getHost() != null
+                    && uri.getUserInfo() == null) {
                 return;
             }
         } catch (URISyntaxException bad) {
             // Told below.
         }
-        throw new IllegalArgumentException("webhook-url is '" + url + "'; it must be http://HOST… or https://HOST…");
+        throw new IllegalArgumentException("webhook-url is '" + url
+                + "'; it must be http://HOST… or https://HOST…, without a user in it: it is printed at the start");
     }
 
     public static SafetyConfig defaults() {
