@@ -410,6 +410,10 @@ class ReplaceEndToEndTest {
             Map<Integer, Long> progress = new HashMap<>();
             Map<String, Integer> wanted = new LinkedHashMap<>();
             for (int round = 0; round < rounds; round++) {
+                // The load is at most a round behind, so that each set has events of its own.
+                while (permits.availablePermits() > eventsPerRound && load.isAlive()) {
+                    Thread.yield();
+                }
                 permits.release(eventsPerRound);
                 // Two at a time every fourth round: the second waits in the broker for the first.
                 int count = round % 4 == 0 ? 2 : 1;

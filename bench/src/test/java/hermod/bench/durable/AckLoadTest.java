@@ -110,7 +110,7 @@ class AckLoadTest {
         serve(AckLoadTest::redis);
         AckLoad.Outcome outcome;
         try (Link link = Link.opened(new RedisStreamLink(address(), "s"))) {
-            outcome = AckLoad.run(List.of(link), 0, 1, 7, PAYLOAD_BYTES, 0.05, 0.1);
+            outcome = AckLoad.run(List.of(link), 0, 1, 7, PAYLOAD_BYTES, 0.05, 0.5);
         }
 
         assertThat(outcome.end()).isNull();
@@ -118,7 +118,7 @@ class AckLoadTest {
         assertThat(outcome.refused()).isEqualTo(outcome.published() / 10).isPositive();
         assertThat(outcome.refusals()).containsEntry("ERROR", outcome.refused());
         assertThat(outcome.ns().getTotalCount()).isPositive().isLessThanOrEqualTo(outcome.acknowledged());
-        assertThat(outcome.figures().perSecond()).isEqualTo(outcome.ns().getTotalCount() / 0.1);
+        assertThat(outcome.figures().perSecond()).isEqualTo(outcome.ns().getTotalCount() / 0.5);
     }
 
     /** JetStream: a stream is made, then each publish is answered on the inbox it names. */
@@ -143,7 +143,7 @@ class AckLoadTest {
         for (int id = 0; id < 5; id++) {
             links.add(Link.opened(new JetStreamLink(address(), "s", id)));
         }
-        AckLoad.Outcome outcome = AckLoad.run(links, 0, 1, 2, PAYLOAD_BYTES, 0.05, 0.1);
+        AckLoad.Outcome outcome = AckLoad.run(links, 0, 1, 2, PAYLOAD_BYTES, 0.05, 0.5);
         links.forEach(Link::close);
 
         assertThat(outcome.end()).isNull();

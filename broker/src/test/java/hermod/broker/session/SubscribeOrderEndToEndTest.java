@@ -14,6 +14,9 @@ import hermod.protocol.frame.FrameType;
 import io.netty.buffer.ByteBuf;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -21,15 +24,25 @@ import org.junit.jupiter.api.extension.ExtendWith;
 class SubscribeOrderEndToEndTest {
     private static final List<String> UNLIMITED = List.of("pub:*", "sub:*", "rate:unlimited");
 
+    /** Events published and not heard of; fewer than a publisher's window, so none of them is refused. */
+    private static final int AHEAD = 4_000;
+
+    /** The last offset the subscriber was told. */
+    private final AtomicLong seen = new AtomicLong();
+
     @Test
     void noEventPrecedesTheSubscribedThatGrantsItsTopicHoweverManyHomesMustAnswer() throws Exception {
         try (BrokerUnderTest broker = BrokerUnderTest.withShards(3)) {
             RawClient publisher = broker.client("publisher", UNLIMITED);
             int hot = publisher.open("safety:hot").getHandle();
-            boolean[] isStopped = new boolean[1];
+            AtomicBoolean isStopped = new AtomicBoolean();
             Thread flood = new Thread(() -> {
                 try {
-                    for (int id = 0; !isStopped[0]; id++) {
+                    for (int id = 0; !isStopped.get(); id++) {
+                        // Not further ahead than a subscriber's outbox holds, or one that is slow to run is closed.
+                        while (id > seen.get() + AHEAD && !isStopped.get()) {
+                            LockSupport.parkNanos(50_000);
+                        }
                         publisher.publish(hot, id, "x");
                         if (id % 64 == 63) {
                             drain(publisher);
@@ -46,7 +59,7 @@ class SubscribeOrderEndToEndTest {
                     subscribeAndLetGo(subscriber, round);
                 }
             } finally {
-                isStopped[0] = true;
+                isStopped.set(true);
                 flood.join();
             }
         }
@@ -58,7 +71,7 @@ class SubscribeOrderEndToEndTest {
         }
     }
 
-    private static void subscribeAndLetGo(RawClient subscriber, int round) throws Exception {
+    private void subscribeAndLetGo(RawClient subscriber, int round) throws Exception {
         Subscribe.Builder wishes = Subscribe.newBuilder().addTopics("safety:hot");
         for (int i = 0; i < 300; i++) {
             wishes.addTopics("feed:" + round + "-" + i);
@@ -72,13 +85,17 @@ class SubscribeOrderEndToEndTest {
         List<TopicResult> results = Subscribed.parseFrom(RawClient.body(answer)).getResultsList();
         results.forEach(result -> handles.add(result.getHandle()));
         // Each event from next_offset on follows, and none before it.
-        assertThat(subscriber.readEvent().offset()).isEqualTo(results.get(0).getNextOffset());
+        seen.set(results.get(0).getNextOffset());
+        assertThat(subscriber.readEvent().offset()).isEqualTo(seen.get());
         subscriber.send(
                 FrameType.UNSUBSCRIBE,
                 round,
                 Unsubscribe.newBuilder().addAllHandles(handles).build());
-        while (FrameHeader.type(subscriber.read(), 0) != FrameType.UNSUBSCRIBED.code()) {
+        for (ByteBuf frame = subscriber.read();
+                FrameHeader.type(frame, 0) != FrameType.UNSUBSCRIBED.code();
+                frame = subscriber.read()) {
             // Events sent before.
+            seen.set(new RawClient.Event(frame).offset());
         }
     }
 }
