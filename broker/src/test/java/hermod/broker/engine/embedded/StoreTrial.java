@@ -8,6 +8,7 @@ import hermod.broker.engine.Retention;
 import hermod.broker.engine.Writer;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 
 /**
@@ -58,6 +59,7 @@ final class StoreTrial {
             }
             long n = (long) batches * BATCH_EVENTS;
             long startNs = System.nanoTime();
+            long startCpuNs = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
             for (int i = 0; i < batches; i++) {
                 puts.add(2 + (long) round * batches + i, records[i]);
                 if (puts.bytes() > 1 << 20) {
@@ -66,7 +68,10 @@ final class StoreTrial {
             }
             puts.write();
             long ns = System.nanoTime() - startNs;
-            System.out.printf("round %d: %,d events/s%n", round, n * 1_000_000_000L / ns);
+            long cpuNs = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime() - startCpuNs;
+            System.out.printf(
+                    "round %d: %,d events/s, %,d ns of the processor for each%n",
+                    round, n * 1_000_000_000L / ns, cpuNs / n);
             long flushNs = System.nanoTime();
             store.flush();
             System.out.printf("flush: %d ms%n", (System.nanoTime() - flushNs) / 1_000_000);
