@@ -63,6 +63,7 @@ class LayeringTest {
         allow("delivery", "session", "dispatch", "topic", "engine");
         allow("presence", "session", "dispatch", "topic", "engine");
         allow("schedule", "session", "dispatch", "topic", "engine", "outbox");
+        allow("group", "session", "dispatch", "topic", "engine");
         // shell (the root package may use everything, and nothing uses it)
         allow(
                 "admin",
