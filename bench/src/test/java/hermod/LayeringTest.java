@@ -64,6 +64,7 @@ class LayeringTest {
         allow("presence", "session", "dispatch", "topic", "engine");
         allow("schedule", "session", "dispatch", "topic", "engine", "outbox");
         allow("safety", "session", "dispatch", "topic", "engine", "outbox", "audit");
+        allow("group", "session", "dispatch", "topic", "engine");
         // shell (the root package may use everything, and nothing uses it)
         allow(
                 "admin",

@@ -653,27 +653,29 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
 
     @Override
     public List<GroupStats> groups() {
-        return groups == null ? List.of() : await(groups.list(), List.<GroupStats>of());
+        List<GroupStats> rows = groups == null ? List.of() : await(groups.list());
+        if (rows == null) {
+            throw new IllegalStateException("the groups can't be read now");
+        }
+        return rows;
     }
 
     @Override
     public void deleteGroup(String org, String channel, String name) {
-        String fault = groups == null
-                ? "this broker has no groups"
-                : await(groups.delete(org, channel, name), "the store does not answer");
-        if (!fault.isEmpty()) {
-            throw new IllegalArgumentException(fault);
+        String fault = groups == null ? "this broker has no groups" : await(groups.delete(org, channel, name));
+        if (fault == null || !fault.isEmpty()) {
+            throw new IllegalArgumentException(fault == null ? "the store does not answer" : fault);
         }
     }
 
-    private static <T> T await(CompletableFuture<T> answer, T otherwise) {
+    private static <T> @Nullable T await(CompletableFuture<T> answer) {
         try {
             return answer.get(ANSWER_TIMEOUT_MS, TimeUnit.MILLISECONDS);
         } catch (ExecutionException | TimeoutException late) {
-            return otherwise;
+            return null;
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
-            return otherwise;
+            return null;
         }
     }
 

@@ -141,11 +141,9 @@ public record BrokerConfig(
             throw new IllegalArgumentException("history.page-limit-bytes is " + history.pageLimitBytes()
                     + "; it must be at most half of outbox.limit-bytes, which is " + outbox.limitBytes());
         }
-        if (groups.fetchedLimitBytes() + frameBytes > outbox.limitBytes() / 2) {
+        if (groups.fetchedLimitBytes() > outbox.limitBytes() / 2) {
             throw new IllegalArgumentException("groups.fetched-limit-bytes is " + groups.fetchedLimitBytes()
-                    + "; with the largest frame, " + frameBytes
-                    + ", it must be at most half of outbox.limit-bytes, which is "
-                    + outbox.limitBytes());
+                    + "; it must be at most half of outbox.limit-bytes, which is " + outbox.limitBytes());
         }
         for (String channel : service.channelsOff()) {
             if (channels.of(channel) == null) {

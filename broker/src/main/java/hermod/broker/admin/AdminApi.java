@@ -244,7 +244,7 @@ public final class AdminApi implements AutoCloseable {
                 yield new Answer(200, JSON, StatsJson.connections(stats.connections(), bounded(rows)));
             }
             case SERVICE -> new Answer(200, JSON, StatsJson.service(controls.service()));
-            case GROUPS -> new Answer(200, JSON, StatsJson.groups(view.groups()));
+            case GROUPS -> groups();
             case DRAIN -> new Answer(200, JSON, StatsJson.drain(controls.drainProgress()));
             case AUDIT, AUDIT_ENTRIES -> audit(path, query == null ? "" : query);
             default -> error(404, "There is nothing here.");
@@ -378,6 +378,14 @@ public final class AdminApi implements AutoCloseable {
         body[0] = (byte) ((page.isEnd() ? PAGE_IS_END : 0) | (page.isDamaged() ? PAGE_IS_DAMAGED : 0));
         System.arraycopy(page.entries(), 0, body, 1, page.entries().length);
         return new Answer(200, "application/octet-stream", body);
+    }
+
+    private Answer groups() {
+        try {
+            return new Answer(200, JSON, StatsJson.groups(view.groups()));
+        } catch (IllegalStateException unreadable) {
+            return error(503, unreadable.getMessage() + ".");
+        }
     }
 
     private static String required(Map<String, String> parameters, String key) {

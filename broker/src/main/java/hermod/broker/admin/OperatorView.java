@@ -25,7 +25,7 @@ public interface OperatorView {
      */
     List<TopicStats> topics(String org, String topic);
 
-    /** Consumer groups, by org, channel and name; perhaps only the first ones. */
+    /** Consumer groups, by org, channel and name; perhaps only the first ones. @throws IllegalStateException where they can't be read now. */
     List<GroupStats> groups();
 
     /** Whether clients are served: false while starting and stopping. */

@@ -229,10 +229,12 @@ public final class Groups implements AutoCloseable {
         post(() -> end(member, reason, sentence, null));
     }
 
-    /** All groups, perhaps only the first ones, by org, channel and name. */
+    /** All groups, perhaps only the first ones, by org, channel and name; fails where they can't be read. */
     public CompletableFuture<List<GroupStats>> list() {
         CompletableFuture<List<GroupStats>> answer = new CompletableFuture<>();
-        post(() -> whenLoaded(() -> listNow(answer), fault -> answer.complete(List.of())));
+        post(() -> whenLoaded(
+                () -> listNow(answer),
+                fault -> answer.completeExceptionally(new IllegalStateException(fault.sentence()))));
         return answer;
     }
 

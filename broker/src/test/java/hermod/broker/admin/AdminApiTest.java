@@ -252,6 +252,9 @@ class AdminApiTest {
                 "service?kill=nosuch",
                 "service?rollout-percent=many",
                 "drain?delay-ms=x",
+                "groups",
+                "groups?delete=fraud&org=acme",
+                "groups?delete=nosuch&org=acme&channel=chat",
             })
     void aChangeThatMakesNoSenseIsRefusedInASentence(String path) throws Exception {
         assertThat(

@@ -96,6 +96,27 @@ class AdminCliTest {
         }
     }
 
+    @Tag("EV-12")
+    @Test
+    void groupsAreATableOrJsonAndAreDeletedByName() throws Exception {
+        MadeUpBroker broker = new MadeUpBroker();
+        try (AdminApi api = AdminApi.start(new AdminConfig("127.0.0.1", 0), broker, broker, AuditLog.NONE)) {
+            assertThat(Command.run("groups", "--admin", api.address()).out())
+                    .contains("acme", "chat", "fraud", "shared", "in flight")
+                    .containsPattern("2 .* 7 .* 3 .* 1 s");
+            assertThat(Command.run("groups", "--json", "--admin", api.address()).out())
+                    .isEqualTo(
+                            "{\"groups\":[{\"org\":\"acme\",\"channel\":\"chat\",\"name\":\"fraud\",\"mode\":\"shared\",\"members\":2,\"floor\":41,\"lag\":7,\"inFlight\":3,\"oldestAgeUs\":1500000}]}\n");
+            Command deleted = Command.run("groups", "delete", "ac me&", "chat", "fraud", "--admin", api.address());
+            assertThat(deleted.exitCode()).isZero();
+            assertThat(deleted.out()).isEqualTo("deleted fraud\n");
+            assertThat(broker.asked).containsExactly("delete ac me& chat fraud");
+            Command wrong = Command.run("groups", "delete", "acme", "chat", "nosuch", "--admin", api.address());
+            assertThat(wrong.exitCode()).isEqualTo(ExitCode.FAILED);
+            assertThat(wrong.err()).contains("there is no such group");
+        }
+    }
+
     @Test
     void drainShowsHowFarItIsUntilItIsDone() throws Exception {
         MadeUpBroker broker = new MadeUpBroker();
@@ -181,6 +202,8 @@ class AdminCliTest {
             {"stats", "--admin", address},
             {"stats", "--watch", "--admin", address},
             {"connections", "--admin", address},
+            {"groups", "--admin", address},
+            {"groups", "delete", "o", "chat", "g", "--admin", address},
             {"pub", "chat:1", "--server", address},
             {"sub", "chat:1", "--server", address}
         }) {
@@ -244,6 +267,8 @@ class AdminCliTest {
                 "dlq list",
                 "kill",
                 "kill chat feed",
+                "groups delete",
+                "groups delete acme chat",
                 "rollout",
                 "rollout most",
                 "drain --delay-ms soon",
@@ -295,6 +320,8 @@ class AdminCliTest {
                 "history --help",
                 "doctor --help",
                 "drain --help",
+                "groups --help",
+                "groups delete --help",
                 "--version"
             })
     void helpIsEverywhereAndASuccess(String arguments) {

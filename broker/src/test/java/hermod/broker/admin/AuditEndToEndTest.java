@@ -3,6 +3,7 @@ package hermod.broker.admin;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import hermod.broker.BrokerUnderTest;
+import hermod.broker.RawClient;
 import hermod.broker.audit.AlterableEngine;
 import hermod.broker.engine.ChannelLog;
 import hermod.broker.engine.Engine;
@@ -12,6 +13,9 @@ import hermod.broker.engine.EventBus;
 import hermod.broker.engine.EventLog;
 import hermod.broker.engine.KeyedState;
 import hermod.broker.engine.memory.MemoryEngine;
+import hermod.protocol.Feature;
+import hermod.protocol.control.wire.Join;
+import hermod.protocol.frame.FrameType;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -96,6 +100,38 @@ class AuditEndToEndTest {
                     .contains("org=acme")
                     .contains("topics=chat:room_7")
                     .contains("delay-ms=-1");
+        }
+    }
+
+    @Tag("EV-12")
+    @Test
+    void whoDeletesAConsumerGroupIsRecorded() throws Exception {
+        try (BrokerUnderTest broker = BrokerUnderTest.start()) {
+            String admin = broker.broker().addresses().admin();
+            RawClient member = broker.socket();
+            member.connect(RawClient.hello(broker.token("fraud", List.of("group:chat")))
+                    .setFeatures(Feature.GROUP.bit()));
+            member.send(
+                    FrameType.JOIN,
+                    1,
+                    Join.newBuilder()
+                            .setChannel("chat")
+                            .setGroup("fraud")
+                            .setMode(Join.Mode.MODE_SHARED)
+                            .build());
+            member.read(FrameType.JOINED);
+            assertThat(Command.run("groups", "--admin", admin).out()).contains("fraud");
+            String[] delete = {"groups", "delete", "acme", "chat", "fraud", "--admin", admin};
+            assertThat(Command.run(delete).exitCode()).isZero();
+            member.read(FrameType.LEFT);
+            assertThat(Command.run(delete).exitCode()).isEqualTo(ExitCode.FAILED);
+            List<String> told = told(broker);
+            assertThat(told.get(0))
+                    .isEqualTo("operator " + ME + ": groups.delete fraud: refused: there is no such group");
+            assertThat(told.get(1)).isEqualTo("operator " + ME + ": groups.delete fraud: done");
+            assertThat(Command.run("audit", "list", "--limit", "1", "--admin", admin)
+                            .out())
+                    .contains("org=acme", "channel=chat");
         }
     }
 

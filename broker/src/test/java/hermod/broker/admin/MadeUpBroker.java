@@ -85,6 +85,7 @@ final class MadeUpBroker implements OperatorView, OperatorControls {
 
     @Override
     public void deleteGroup(String org, String channel, String name) {
+        asked.add("delete " + org + " " + channel + " " + name);
         if (!name.equals("fraud")) {
             throw new IllegalArgumentException("there is no such group");
         }

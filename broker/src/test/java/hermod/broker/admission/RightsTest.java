@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -42,6 +43,21 @@ class RightsTest {
         assertThat(rights.mayPublish(topic)).isEqualTo(allowed);
         assertThat(rights.maySubscribe(topic)).isFalse();
         assertThat(Rights.of(List.of("sub:" + pattern)).maySubscribe(topic)).isEqualTo(allowed);
+    }
+
+    @Tag("EV-12")
+    @Test
+    void aGroupsPatternIsOfChannelsAndGivesNothingElse() {
+        Rights rights = Rights.of(List.of("group:chat", "group:sup*"));
+        assertThat(rights.mayJoin("chat")).isTrue();
+        assertThat(rights.mayJoin("support")).isTrue();
+        assertThat(rights.mayJoin("chatter")).isFalse();
+        assertThat(rights.maySubscribe("chat:1") || rights.mayPublish("chat:1")).isFalse();
+        assertThat(Rights.of(List.of("sub:*", "pub:*", "limits:service")).mayJoin("chat"))
+                .isFalse();
+        assertThat(Rights.isKnown("group:*")).isTrue();
+        assertThat(Rights.isKnown("group:")).isFalse();
+        assertThat(Rights.isKnown("group:a*b")).isFalse();
     }
 
     @ParameterizedTest

@@ -32,8 +32,6 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.rocksdb.ColumnFamilyHandle;
-import org.rocksdb.RocksDBException;
 import org.rocksdb.WriteBatch;
 
 /** What the channels' logs of the embedded engine do beyond the contract: over restarts and crashes, and what is removed. */
@@ -214,10 +212,11 @@ class EmbeddedChannelLogTest {
     @Test
     void theSameBatchOfTheJournalAgainGivesNoSecondPositions() throws Exception {
         RocksStore store = RocksStore.open(dir, StoreConfig.defaults());
-        try (WriteBatch batch = new WriteBatch()) {
+        PutBatch batch = new PutBatch();
+        try {
             ChannelIndex index = new ChannelIndex(store, new ChannelIndex.Sink() {
                 @Override
-                public void put(ColumnFamilyHandle family, byte[] key, byte[] value) throws RocksDBException {
+                public void put(int family, byte[] key, byte[] value) {
                     batch.put(family, key, value);
                 }
 
@@ -230,7 +229,9 @@ class EmbeddedChannelLogTest {
                 index.add(2, events(1, entries(1, 400)));
                 index.finish();
             }
-            store.write(batch);
+            try (WriteBatch made = batch.made()) {
+                store.write(made);
+            }
             index.onWritten();
 
             assertThat(StoreKeys.asLong(store.get(store.channel, StoreKeys.channel(StoreKeys.CHANNEL_NEXT, 1))))

@@ -8,7 +8,6 @@ import hermod.broker.engine.Retention;
 import hermod.broker.engine.Writer;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 
 /**
