@@ -1,16 +1,11 @@
 package hermod.bench.durable;
 
-import hermod.bench.wire.Link;
 import hermod.bench.wire.LinkEvents;
-import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.control.ControlCodec;
-import hermod.protocol.control.wire.Close;
-import hermod.protocol.control.wire.Hello;
 import hermod.protocol.control.wire.Open;
 import hermod.protocol.control.wire.Opened;
-import hermod.protocol.control.wire.Platform;
 import hermod.protocol.control.wire.TopicResult;
 import hermod.protocol.control.wire.Welcome;
 import hermod.protocol.frame.Entry;
@@ -20,18 +15,16 @@ import hermod.protocol.frame.PublishFrame;
 import hermod.protocol.frame.PublishedFrame;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
-import io.netty.buffer.UnpooledByteBufAllocator;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /** A connection that holds any number of topics to publish to; a topic's index takes the place of the lane. Outcomes are told as of index 0. */
-final class ManyTopicsLink extends Link {
+final class ManyTopicsLink extends FrameLink {
     /** Topics in one OPEN. */
     private static final int OPEN_COUNT = 500;
 
-    private static final int FRAME_BYTES_MAX = 16 * 1024 * 1024;
     private static final long PING_EVERY_NS = TimeUnit.SECONDS.toNanos(5);
 
     /** Told which publishes were accepted, by request id: the first publish of the link has 1, each further one more. On the reading thread. */
@@ -39,8 +32,6 @@ final class ManyTopicsLink extends Link {
         void accepted(int firstRequestId, int count);
     }
 
-    private final String token;
-    private final String device;
     private final List<String> topics;
     private final int[] handles;
     private final int[] epochs;
@@ -54,9 +45,7 @@ final class ManyTopicsLink extends Link {
     private int nextRequestId;
 
     ManyTopicsLink(InetSocketAddress address, String token, String device, List<String> topics) throws IOException {
-        super(address, 0);
-        this.token = token;
-        this.device = device;
+        super(address, token, device, 0);
         this.topics = topics;
         handles = new int[topics.size()];
         epochs = new int[topics.size()];
@@ -77,37 +66,19 @@ final class ManyTopicsLink extends Link {
         return epochs[index];
     }
 
-    @Override
-    protected void greet() throws IOException {
-        Hello hello = Hello.newBuilder()
-                .setMinVersion(1)
-                .setMaxVersion(1)
-                .setToken(token)
-                .setDeviceId(device)
-                .setPlatform(Platform.PLATFORM_CLI)
-                .setClientVersion("bench")
-                .build();
-        writeFrame(ControlCodec.encode(UnpooledByteBufAllocator.DEFAULT, FrameType.HELLO, 1, hello));
-    }
-
     private void openNext() throws IOException {
         int end = Math.min(topics.size(), openedCount + OPEN_COUNT);
         if (end > openedCount) {
             Open open = Open.newBuilder()
                     .addAllTopics(topics.subList(openedCount, end))
                     .build();
-            writeFrame(ControlCodec.encode(UnpooledByteBufAllocator.DEFAULT, FrameType.OPEN, end, open));
+            send(FrameType.OPEN, end, open);
         }
     }
 
     @Override
     public boolean isReady() {
         return openedCount == topics.size();
-    }
-
-    @Override
-    public boolean isAnswered() {
-        return true;
     }
 
     @Override
@@ -127,27 +98,7 @@ final class ManyTopicsLink extends Link {
     }
 
     @Override
-    protected void parse(ByteBuf buffer, LinkEvents events) throws IOException {
-        try {
-            while (buffer.readableBytes() >= FrameHeader.LENGTH) {
-                int at = buffer.readerIndex();
-                int frameBytes = FrameHeader.frameBytes(buffer, at);
-                if (frameBytes < FrameHeader.LENGTH || frameBytes > FRAME_BYTES_MAX) {
-                    throw new IOException("the broker sent a frame of " + frameBytes + " bytes");
-                }
-                if (buffer.readableBytes() < frameBytes) {
-                    return;
-                }
-                onFrame(buffer, at, events);
-                buffer.skipBytes(frameBytes);
-            }
-        } catch (ProtocolException broken) {
-            throw new IOException("the broker broke the protocol: " + broken.getMessage(), broken);
-        }
-    }
-
-    private void onFrame(ByteBuf in, int at, LinkEvents events) throws ProtocolException, IOException {
-        int type = FrameHeader.type(in, at);
+    void onFrame(ByteBuf in, int at, int type, LinkEvents events) throws ProtocolException, IOException {
         if (type == FrameType.PUBLISHED.code()) {
             published.wrap(in, at);
             for (int i = 0; i < published.rangeCount(); i++) {
@@ -170,9 +121,6 @@ final class ManyTopicsLink extends Link {
                 take(result);
             }
             openNext();
-        } else if (type == FrameType.CLOSE.code()) {
-            Close close = ControlCodec.decode(Close.parser(), in, at);
-            events.closing(CloseCode.nameOf(close.getCode()) + ": " + close.getMessage());
         }
     }
 
@@ -196,14 +144,6 @@ final class ManyTopicsLink extends Link {
             FrameHeader.write(ping, FrameType.PING, 0, 0, 0, Long.BYTES);
             ping.writeLongLE(TimeUnit.NANOSECONDS.toMicros(nowNs));
             write(ping);
-        }
-    }
-
-    private void writeFrame(ByteBuf frame) throws IOException {
-        try {
-            write(frame);
-        } finally {
-            frame.release();
         }
     }
 }

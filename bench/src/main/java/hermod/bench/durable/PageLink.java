@@ -1,16 +1,11 @@
 package hermod.bench.durable;
 
-import hermod.bench.wire.Link;
 import hermod.bench.wire.LinkEvents;
-import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
 import hermod.protocol.Feature;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.control.ControlCodec;
-import hermod.protocol.control.wire.Close;
 import hermod.protocol.control.wire.Cursor;
-import hermod.protocol.control.wire.Hello;
-import hermod.protocol.control.wire.Platform;
 import hermod.protocol.control.wire.Resume;
 import hermod.protocol.control.wire.ResumeResult;
 import hermod.protocol.control.wire.Resumed;
@@ -21,16 +16,14 @@ import hermod.protocol.frame.EventFrame;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.UnpooledByteBufAllocator;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /** A connection that reads pages of a topic's past by RESUME, one at a time: what lies behind a cursor, and then the topic is left. One thread. */
-final class PageLink extends Link {
+final class PageLink extends FrameLink {
     private static final int READ_BYTES = 256 * 1024;
-    private static final int FRAME_BYTES_MAX = 16 * 1024 * 1024;
 
     /**
      * What came of it.
@@ -44,8 +37,6 @@ final class PageLink extends Link {
     /** Where {@link TopicsPublisher} writes an event's number. */
     private static final int NUMBER_BYTES = Integer.BYTES;
 
-    private final String token;
-    private final String device;
     private final LinkEvents words = new LinkEvents() {
         @Override
         public void closing(String reason) {
@@ -63,9 +54,7 @@ final class PageLink extends Link {
     private boolean isLeft;
 
     PageLink(InetSocketAddress address, String token, String device) throws IOException {
-        super(address, 0);
-        this.token = token;
-        this.device = device;
+        super(address, token, device, Feature.RESUME.bit());
     }
 
     /** Told the number that each event of {@link TopicsPublisher} has. */
@@ -88,7 +77,7 @@ final class PageLink extends Link {
                 .addCursors(Cursor.newBuilder().setTopic(topic).setEpoch(epoch).setOffset(offset))
                 .build();
         long fromNs = System.nanoTime();
-        send(FrameType.RESUME, resume);
+        send(FrameType.RESUME, ++nextRequestId, resume);
         while (!isWhole()) {
             readOn();
         }
@@ -99,6 +88,7 @@ final class PageLink extends Link {
         }
         send(
                 FrameType.UNSUBSCRIBE,
+                ++nextRequestId,
                 Unsubscribe.newBuilder()
                         .addHandles(whole.getTopic().getHandle())
                         .build());
@@ -124,38 +114,9 @@ final class PageLink extends Link {
         }
     }
 
-    private void send(FrameType type, com.google.protobuf.MessageLite message) throws IOException {
-        ByteBuf frame = ControlCodec.encode(UnpooledByteBufAllocator.DEFAULT, type, ++nextRequestId, message);
-        try {
-            write(frame);
-        } finally {
-            frame.release();
-        }
-    }
-
-    @Override
-    protected void greet() throws IOException {
-        send(
-                FrameType.HELLO,
-                Hello.newBuilder()
-                        .setMinVersion(1)
-                        .setMaxVersion(1)
-                        .setFeatures(Feature.RESUME.bit())
-                        .setToken(token)
-                        .setDeviceId(device)
-                        .setPlatform(Platform.PLATFORM_CLI)
-                        .setClientVersion("bench")
-                        .build());
-    }
-
     @Override
     public boolean isReady() {
         return isReady;
-    }
-
-    @Override
-    public boolean isAnswered() {
-        return true;
     }
 
     @Override
@@ -164,27 +125,7 @@ final class PageLink extends Link {
     }
 
     @Override
-    protected void parse(ByteBuf buffer, LinkEvents events) throws IOException {
-        try {
-            while (buffer.readableBytes() >= FrameHeader.LENGTH) {
-                int at = buffer.readerIndex();
-                int frameBytes = FrameHeader.frameBytes(buffer, at);
-                if (frameBytes < FrameHeader.LENGTH || frameBytes > FRAME_BYTES_MAX) {
-                    throw new IOException("the broker sent a frame of " + frameBytes + " bytes");
-                }
-                if (buffer.readableBytes() < frameBytes) {
-                    return;
-                }
-                onFrame(buffer, at, events);
-                buffer.skipBytes(frameBytes);
-            }
-        } catch (ProtocolException broken) {
-            throw new IOException("the broker broke the protocol: " + broken.getMessage(), broken);
-        }
-    }
-
-    private void onFrame(ByteBuf in, int at, LinkEvents events) throws ProtocolException, IOException {
-        int type = FrameHeader.type(in, at);
+    void onFrame(ByteBuf in, int at, int type, LinkEvents events) throws ProtocolException, IOException {
         if (type == FrameType.EVENT.code()) {
             EventFrame.check(in, at);
             lastOffset = EventFrame.offset(in, at);
@@ -214,9 +155,6 @@ final class PageLink extends Link {
             hermod.protocol.control.wire.Error error =
                     ControlCodec.decode(hermod.protocol.control.wire.Error.parser(), in, at);
             throw new IOException(ErrorCode.nameOf(error.getCode()) + ": " + error.getMessage());
-        } else if (type == FrameType.CLOSE.code()) {
-            Close close = ControlCodec.decode(Close.parser(), in, at);
-            events.closing(CloseCode.nameOf(close.getCode()) + ": " + close.getMessage());
         }
     }
 }
