@@ -1,5 +1,6 @@
 package hermod.broker.engine.embedded;
 
+import hermod.broker.engine.EngineFault;
 import hermod.broker.engine.StoredEntry;
 import hermod.broker.shard.RunsOn;
 import io.netty.buffer.ByteBuf;
@@ -190,8 +191,22 @@ final class Puts implements JournalRecords.Visitor, AutoCloseable {
     private long storedLastOffset(byte[] lastKey) throws RocksDBException {
         key.clear().put(lastKey).flip();
         number.clear();
-        int found = store.db().get(store.last, store.plain(), key, number);
-        return found == org.rocksdb.RocksDB.NOT_FOUND ? 0 : number.getLong(0);
+        return number(store.last);
+    }
+
+    /**
+     * The number that stands under {@link #key}; 0 where there is none, and where what stands there is damaged: what is put takes its place. Waiting for it to read again would keep all other streams out of the store.
+     */
+    private long number(org.rocksdb.ColumnFamilyHandle family) throws RocksDBException {
+        try {
+            int found = store.db().get(family, store.plain(), key, number);
+            return found == org.rocksdb.RocksDB.NOT_FOUND ? 0 : number.getLong(0);
+        } catch (RocksDBException failed) {
+            if (RocksStore.faultOf(failed) != EngineFault.CORRUPT) {
+                throw failed;
+            }
+            return 0;
+        }
     }
 
     private void putStream(ByteBuf in, int at, int bytes) throws RocksDBException {
@@ -214,8 +229,9 @@ final class Puts implements JournalRecords.Visitor, AutoCloseable {
     private void putReserved(long stream, long end) throws RocksDBException {
         Long known = reservedEnds.get(stream);
         if (known == null) {
-            byte[] stored = store.get(store.stream, StoreKeys.stream(stream, StoreKeys.RESERVED));
-            known = stored == null ? 0 : StoreKeys.asLong(stored);
+            key.clear().put(StoreKeys.stream(stream, StoreKeys.RESERVED)).flip();
+            number.clear();
+            known = number(store.stream);
         }
         reservedEnds.put(stream, Math.max(known, end));
     }
@@ -303,8 +319,7 @@ final class Puts implements JournalRecords.Visitor, AutoCloseable {
             }
             key.clear().putLong(stream).putLong(user).flip();
             number.clear();
-            int found = store.db().get(store.author, store.plain(), key, number);
-            ordinals[slot] = found == org.rocksdb.RocksDB.NOT_FOUND ? 0 : number.getLong(0);
+            ordinals[slot] = number(store.author);
         }
 
         private void put(int slot) throws RocksDBException {

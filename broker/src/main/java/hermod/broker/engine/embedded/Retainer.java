@@ -36,13 +36,18 @@ final class Retainer {
 
     private static final int EXPIRED_COUNT_MAX = 4_096;
 
-    private final RocksStore store;
+    private final LiveStore live;
+    private final Readers readers;
     private final Changes changes;
     private final Retention.Rules rules;
     private final ReadOptions uncached;
     private final ByteBuffer head = ByteBuffer.allocateDirect(StoredEntry.FIXED_BYTES);
     private final ByteBuf entry = Unpooled.wrappedBuffer(head);
     private final Map<Long, Tally> tallies = new HashMap<>();
+
+    /** The opening of the store that {@link #tallies} were counted in. */
+    private long openCount;
+
     private volatile boolean isEnding;
     private volatile long removedCount;
 
@@ -55,8 +60,9 @@ final class Retainer {
         long bytes;
     }
 
-    Retainer(RocksStore store, Changes changes, Retention.Rules rules) {
-        this.store = store;
+    Retainer(LiveStore live, Readers readers, Changes changes, Retention.Rules rules) {
+        this.live = live;
+        this.readers = readers;
         this.changes = changes;
         this.rules = rules;
         uncached = new ReadOptions().setFillCache(false);
@@ -77,21 +83,47 @@ final class Retainer {
         uncached.close();
     }
 
-    /** Looks at every stream and every value once. */
+    /** Looks at every stream and every value once; ends early where the store is to be opened again. */
     void round() throws RocksDBException {
+        LiveStore.Lease lease = live.lease(0);
+        if (lease == null) {
+            return;
+        }
+        try (lease) {
+            if (openCount != live.openCount()) {
+                // what was removed and not flushed is back, and is counted again
+                tallies.clear();
+                openCount = live.openCount();
+            }
+            round(lease.store());
+        }
+    }
+
+    private void round(RocksStore store) throws RocksDBException {
         try (RocksIterator streams = store.db().newIterator(store.stream, uncached)) {
-            for (streams.seekToFirst(); streams.isValid() && !isEnding; streams.next()) {
+            for (streams.seekToFirst(); streams.isValid() && isGoingOn(); streams.next()) {
                 byte[] key = streams.key();
                 if (key[Long.BYTES] == StoreKeys.INFO) {
-                    look(StoreKeys.asLong(key), streams.value());
+                    try {
+                        look(store, StoreKeys.asLong(key), streams.value());
+                    } catch (RocksDBException failed) {
+                        // one that is damaged is no reason to keep all of the others
+                        if (readers.onFailed(failed) != EngineFault.CORRUPT) {
+                            return;
+                        }
+                    }
                 }
             }
             streams.status();
         }
-        expireValues();
+        expireValues(store);
     }
 
-    private void look(long stream, byte[] info) throws RocksDBException {
+    private boolean isGoingOn() {
+        return !isEnding && !live.isWanted();
+    }
+
+    private void look(RocksStore store, long stream, byte[] info) throws RocksDBException {
         ByteBuffer in = ByteBuffer.wrap(info).position(Integer.BYTES);
         int orgBytes = in.getShort() & 0xFFFF;
         int textAt = in.position();
@@ -114,13 +146,13 @@ final class Retainer {
                 tally = tallies.computeIfAbsent(stream, any -> new Tally());
                 count(stream, tally, retained, events);
             }
-            trim(stream, tally, retained, retention, events);
+            trim(store, stream, tally, retained, retention, events);
         }
     }
 
     private void count(long stream, Tally tally, Retained retained, RocksIterator events) throws RocksDBException {
         for (events.seek(StoreKeys.of(stream, Math.max(tally.end, retained.firstOffset())));
-                events.isValid() && !isEnding;
+                events.isValid() && isGoingOn();
                 events.next()) {
             tally.events++;
             tally.bytes += readHead(events);
@@ -141,19 +173,21 @@ final class Retainer {
         return bytes;
     }
 
-    private void trim(long stream, Tally tally, Retained retained, Retention retention, RocksIterator events)
+    private void trim(
+            RocksStore store, long stream, Tally tally, Retained retained, Retention retention, RocksIterator events)
             throws RocksDBException {
         long ageLine = retention.ageUs() == Long.MAX_VALUE ? Long.MIN_VALUE : ShardClock.wallUs() - retention.ageUs();
         events.seek(StoreKeys.of(stream, retained.firstOffset()));
         boolean isMore = true;
-        while (isMore && !isEnding) {
-            isMore = step(stream, tally, ageLine, retention, events);
+        while (isMore && isGoingOn()) {
+            isMore = step(store, stream, tally, ageLine, retention, events);
         }
         events.status();
     }
 
     /** @return whether there may be more to remove. */
-    private boolean step(long stream, Tally tally, long ageLine, Retention retention, RocksIterator events)
+    private boolean step(
+            RocksStore store, long stream, Tally tally, long ageLine, Retention retention, RocksIterator events)
             throws RocksDBException {
         long first = 0;
         long end = 0;
@@ -210,11 +244,11 @@ final class Retainer {
         return count == STEP_COUNT;
     }
 
-    private void expireValues() throws RocksDBException {
+    private void expireValues(RocksStore store) throws RocksDBException {
         long nowUs = ShardClock.wallUs();
         int count = 0;
         try (RocksIterator values = store.db().newIterator(store.state, uncached)) {
-            for (values.seekToFirst(); values.isValid() && count < EXPIRED_COUNT_MAX && !isEnding; values.next()) {
+            for (values.seekToFirst(); values.isValid() && count < EXPIRED_COUNT_MAX && isGoingOn(); values.next()) {
                 head.clear();
                 int unused = values.value(head);
                 if (head.getLong(Long.BYTES) > nowUs) {

@@ -90,8 +90,17 @@ final class RocksStore implements AutoCloseable {
         state = families.get(7);
     }
 
-    /** @throws IOException with one sentence for people. */
     static RocksStore open(Path dir, StoreConfig config) throws IOException {
+        return open(dir, config, true);
+    }
+
+    /**
+     * Opens what the directory has, made where it is missing.
+     *
+     * @param isCompacting false: files are never merged; nor does their number stop writes then.
+     * @throws IOException with one sentence for people.
+     */
+    static RocksStore open(Path dir, StoreConfig config, boolean isCompacting) throws IOException {
         Files.createDirectories(dir);
         List<RocksObject> natives = new ArrayList<>();
         List<ColumnFamilyHandle> families = new ArrayList<>();
@@ -119,6 +128,8 @@ final class RocksStore implements AutoCloseable {
             ColumnFamilyOptions scanned =
                     keep(natives, family(config, cache, null)).setMemtableMaxRangeDeletions(RANGE_DELETIONS_MAX);
             ColumnFamilyOptions looked = keep(natives, family(config, cache, filter));
+            scanned.setDisableAutoCompactions(!isCompacting);
+            looked.setDisableAutoCompactions(!isCompacting);
             List<ColumnFamilyDescriptor> descriptors = List.of(
                     new ColumnFamilyDescriptor(RocksDB.DEFAULT_COLUMN_FAMILY, looked),
                     descriptor("event", scanned),
