@@ -63,6 +63,7 @@ class LayeringTest {
         allow("delivery", "session", "dispatch", "topic", "engine");
         allow("presence", "session", "dispatch", "topic", "engine");
         allow("schedule", "session", "dispatch", "topic", "engine", "outbox");
+        allow("safety", "session", "dispatch", "topic", "engine", "outbox", "audit");
         // shell (the root package may use everything, and nothing uses it)
         allow(
                 "admin",

@@ -42,7 +42,9 @@ class AuditAcceptanceTest {
     private static Map<String, Integer> safetyEvents(List<JsonNode> records) {
         Map<String, Integer> events = new TreeMap<>();
         for (JsonNode record : records) {
-            if (record.get("action").asString().equals("safety.event")) {
+            // Nobody listens, so each escalates, and what tells of it is a safety event too: the broker's.
+            if (record.get("action").asString().equals("safety.event")
+                    && !record.get("subject").asString().equals("safety:escalations")) {
                 assertThat(record.get("who").asString()).isEqualTo("ada");
                 assertThat(record.get("org").asString()).isEqualTo("acme");
                 events.merge(
@@ -57,7 +59,8 @@ class AuditAcceptanceTest {
 
     private static List<String> operators(List<JsonNode> records) {
         return records.stream()
-                .filter(record -> record.get("stream").asString().equals("audit:operators"))
+                .filter(record -> record.get("stream").asString().equals("audit:operators")
+                        && !record.get("action").asString().equals("safety.escalated"))
                 .map(record -> record.get("action").asString() + " "
                         + record.get("subject").asString())
                 .toList();

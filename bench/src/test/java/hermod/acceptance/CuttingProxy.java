@@ -10,27 +10,31 @@ import java.net.SocketException;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 
 /** A TCP relay between a client and a broker that a test can cut: every connection through it is reset. */
 final class CuttingProxy implements AutoCloseable {
     private static final int CHUNK_BYTES = 4_096;
 
     private final ServerSocket listener;
-    private final String host;
-    private final int port;
+    private volatile String target;
     private final Set<Socket> open = ConcurrentHashMap.newKeySet();
     private final AtomicBoolean isRefusing = new AtomicBoolean();
+    private boolean isStalled; // guarded by this
 
     CuttingProxy(String target) throws IOException {
-        int colon = target.lastIndexOf(':');
-        host = target.substring(0, colon);
-        port = Integer.parseInt(target.substring(colon + 1));
+        this.target = target;
         listener = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
         daemon(this::accept);
     }
 
     String address() {
         return "127.0.0.1:" + listener.getLocalPort();
+    }
+
+    /** Where connections lead from now on. @param hostPort such as {@code 127.0.0.1:7400}. */
+    void target(String hostPort) {
+        target = hostPort;
     }
 
     /** Resets every open connection, so that bytes in flight are lost both ways. */
@@ -56,6 +60,22 @@ final class CuttingProxy implements AutoCloseable {
         isRefusing.set(refuse);
     }
 
+    /** While stalled, what one side sends is not read, and connections stay. */
+    synchronized void stall(boolean stall) {
+        isStalled = stall;
+        notifyAll();
+    }
+
+    private synchronized void awaitFlow() throws IOException {
+        try {
+            while (isStalled) {
+                wait();
+            }
+        } catch (InterruptedException over) {
+            throw new IOException(over);
+        }
+    }
+
     private void accept() {
         try {
             while (true) {
@@ -65,7 +85,11 @@ final class CuttingProxy implements AutoCloseable {
                     client.close();
                     continue;
                 }
-                Socket broker = new Socket(host, port);
+                Socket broker = toTarget();
+                if (broker == null) {
+                    reset(client);
+                    continue;
+                }
                 client.setTcpNoDelay(true);
                 broker.setTcpNoDelay(true);
                 open.add(client);
@@ -78,6 +102,17 @@ final class CuttingProxy implements AutoCloseable {
         }
     }
 
+    /** @return null where nobody listens there. */
+    private @Nullable Socket toTarget() {
+        String hostPort = target;
+        int colon = hostPort.lastIndexOf(':');
+        try {
+            return new Socket(hostPort.substring(0, colon), Integer.parseInt(hostPort.substring(colon + 1)));
+        } catch (IOException refused) {
+            return null;
+        }
+    }
+
     private void pump(Socket from, Socket to) {
         try (from;
                 to) {
@@ -85,6 +120,7 @@ final class CuttingProxy implements AutoCloseable {
             OutputStream out = to.getOutputStream();
             byte[] bytes = new byte[CHUNK_BYTES];
             for (int read = in.read(bytes); read >= 0; read = in.read(bytes)) {
+                awaitFlow();
                 out.write(bytes, 0, read);
             }
         } catch (IOException cut) {
@@ -104,6 +140,7 @@ final class CuttingProxy implements AutoCloseable {
     @Override
     public void close() throws IOException {
         listener.close();
+        stall(false);
         cut();
     }
 }

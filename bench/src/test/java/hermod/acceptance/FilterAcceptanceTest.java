@@ -263,6 +263,11 @@ class FilterAcceptanceTest {
         Map<String, NavigableMap<Long, Integer>> filters = new TreeMap<>();
         topics.forEach(topic -> filters.put(topic, new TreeMap<>()));
         for (int round = 0; round <= rounds; round++) {
+            // Under load: with events between two replacements however slow the disk is.
+            int windows = round;
+            await().pollDelay(Duration.ZERO)
+                    .pollInterval(Duration.ofMillis(1))
+                    .until(() -> published.size() >= windows);
             SubscriptionSet set = new SubscriptionSet();
             Map<String, Integer> wanted = new TreeMap<>();
             for (int i = 0; i < topics.size(); i++) {

@@ -42,7 +42,7 @@ class StateAcceptanceTest {
     }
 
     private static <T> T get(CompletableFuture<T> future) throws Exception {
-        return future.get(10, TimeUnit.SECONDS);
+        return future.get(60, TimeUnit.SECONDS);
     }
 
     private static Map<String, String> texts(State state) {

@@ -26,16 +26,21 @@ import hermod.broker.engine.embedded.EmbeddedConfig;
 import hermod.broker.engine.embedded.EmbeddedEngine;
 import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.filter.FilterText;
+import hermod.broker.group.GroupCommands;
+import hermod.broker.group.Groups;
 import hermod.broker.history.HistoryCommand;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelInfo;
 import hermod.broker.metrics.ConnectionStats;
+import hermod.broker.metrics.GroupStats;
 import hermod.broker.metrics.Metrics;
 import hermod.broker.metrics.SlowConnections;
 import hermod.broker.metrics.StoreStats;
 import hermod.broker.metrics.TopicStats;
+import hermod.broker.safety.Escalations;
 import hermod.broker.schedule.ScheduleCommands;
 import hermod.broker.schedule.Scheduler;
+import hermod.broker.session.Acknowledgements;
 import hermod.broker.session.CommandRouter;
 import hermod.broker.session.Commands;
 import hermod.broker.session.ConnectionLimits;
@@ -48,6 +53,8 @@ import hermod.broker.topic.Channel;
 import hermod.broker.topic.ChannelPolicies;
 import hermod.broker.topic.ChannelPolicy;
 import hermod.broker.topic.Channels;
+import hermod.broker.topic.EventIds;
+import hermod.broker.topic.HomeTopics;
 import hermod.broker.topic.TopicLog;
 import hermod.broker.transport.SocketIo;
 import hermod.broker.transport.Transport;
@@ -58,6 +65,7 @@ import hermod.protocol.control.wire.Replaced;
 import hermod.protocol.control.wire.TopicResult;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.nio.file.Path;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -108,6 +116,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     private final Authenticator authenticator;
     private final Engine engine;
     private final @Nullable Scheduler scheduler;
+    private final @Nullable Groups groups;
+
+    private final @Nullable Escalations escalations;
     private final Transport transport;
     private final List<Dispatch> dispatches = new ArrayList<>();
     private final List<Sessions> sessions = new ArrayList<>();
@@ -124,14 +135,18 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     /** Where the broker listens, as HOST:PORT with the ports that were really bound. */
     public record ReadyAddresses(String tcp, String ws, String admin) {}
 
-    /** @param scheduleClock the scheduler's own; null for a broker without a scheduler. */
+    /**
+     * @param scheduleClock the scheduler's own; null for a broker without a scheduler, whose safety events nobody watches.
+     * @param webhookSecret of the safety webhook; null where there is none.
+     */
     private Broker(
             BrokerConfig config,
             SocketIo io,
             Authenticator authenticator,
             Engine engine,
             SessionGround.Hashes hashes,
-            @Nullable ShardClock scheduleClock) {
+            @Nullable ShardClock scheduleClock,
+            byte @Nullable [] webhookSecret) {
         this.config = config;
         this.authenticator = authenticator;
         this.engine = engine;
@@ -146,7 +161,19 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                         (channel, percentile) -> service.state().channelOff(channel, percentile) != null,
                         scheduleClock);
         int shardCount = config.shard().effectiveShardCount(Runtime.getRuntime().availableProcessors());
-        metrics = new Metrics(infos(channels, engine.isDurable()), shardCount, config.metrics());
+        metrics = new Metrics(
+                infos(
+                        channels,
+                        engine.isDurable(),
+                        EventIds.capacity(config.topic().dedupIdsPerTopicLimitCount())),
+                shardCount,
+                config.metrics());
+        groups = scheduleClock == null
+                ? null
+                : new Groups(config.groups(), engine.channels(), engine.state(), channels, metrics.groups());
+        escalations = scheduleClock == null
+                ? null
+                : new Escalations(config.safety(), shardCount, engine.state(), metrics.safety(), webhookSecret);
         Shard[] shards = new Shard[shardCount];
         Arrays.setAll(shards, index -> new Shard(index, config.shard()));
         Dispatch.Ground ground = new Dispatch.Ground(
@@ -167,6 +194,10 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
             dispatches.add(dispatch);
             sessions.add(new Sessions(sessionGround, dispatch, config.outbox()));
         }
+        // So that who comes back for what is gone is told LOST, and not a replay with a gap in it.
+        engine.onRemoved((org, topic, firstOffset) -> dispatches
+                .get(HomeTopics.homeOf(org, topic, shardCount))
+                .onRemoved(org, TopicName.of(topic), firstOffset));
     }
 
     /**
@@ -200,7 +231,8 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 : new Retention(
                         TimeUnit.NANOSECONDS.toMicros(policy.keepsNs(TimeUnit.DAYS.toNanos(1))),
                         policy.keepsEvents(),
-                        limitBytes);
+                        limitBytes,
+                        policy.keepsByType() ? TimeUnit.SECONDS.toMicros(policy.dedupWindowS()) : Long.MAX_VALUE);
     }
 
     /**
@@ -229,8 +261,15 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         config.createDataDir();
         Authenticator tokens = JwtAuthenticator.start(config.admission(), config.dataDir(), Clock.systemUTC());
         SessionGround.Hashes hashes = new SessionGround.Hashes(SecretFile.readOrCreateIdentity(config.dataDir()));
+        Path secretFile = config.safety().webhookSecretFile().orElse(null);
         Broker broker = new Broker(
-                config, io, config.dev() ? new DevAuthenticator(tokens) : tokens, engine, hashes, scheduleClock);
+                config,
+                io,
+                config.dev() ? new DevAuthenticator(tokens) : tokens,
+                engine,
+                hashes,
+                scheduleClock,
+                secretFile == null ? null : SecretFile.read(secretFile));
         try {
             broker.serve(broker.openAudit());
         } catch (IOException | RuntimeException failed) {
@@ -252,6 +291,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 authenticator,
                 new MemoryEngine(),
                 new SessionGround.Hashes(),
+                null,
                 null);
         try {
             broker.serveTcp(List.of());
@@ -272,8 +312,15 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
             }
             transport.serve(sessions.get(i));
         }
+        OperatorAudit opened = audit;
+        if (escalations != null && opened != null) {
+            escalations.start(dispatches, opened);
+        }
         if (scheduler != null) {
             scheduler.start(dispatches);
+        }
+        if (groups != null) {
+            groups.start();
         }
         tcp = transport.listen(config.transport().port(), false);
     }
@@ -283,6 +330,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 dispatch,
                 on -> {
                     on.record(config.audit(), head);
+                    if (escalations != null) {
+                        on.watch(escalations);
+                    }
                     return true;
                 },
                 false);
@@ -336,14 +386,17 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 router(),
                 Feature.HISTORY.bit()
                         | (config.batching().compresses() ? Feature.LZ4.bit() : 0)
-                        | (scheduler == null ? 0 : Feature.SCHEDULE.bit()),
+                        | (scheduler == null ? 0 : Feature.SCHEDULE.bit())
+                        | (groups == null ? 0 : Feature.GROUP.bit()),
                 new ConnectionLimits(),
                 new RateLimits(config.publish().idleRatesLimitCount()),
                 service,
                 hashes,
                 Transport.allocator(),
                 config.homeRegion(),
-                config.dev());
+                config.dev(),
+                new Acknowledgements.Ground(
+                        config.redelivery(), escalations == null ? Acknowledgements.Sink.NONE : escalations));
     }
 
     /** Has the scheduler look at its clock at once, which a test has set. */
@@ -356,12 +409,17 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     private CommandRouter router() {
         CommandRouter router = new HistoryCommand(engine.events(), config.history())
                 .registerOn(Commands.registerAll(new CommandRouter()));
+        if (groups == null) {
+            GroupCommands.registerNone(router);
+        } else {
+            new GroupCommands(groups).registerAll(router);
+        }
         return scheduler == null
                 ? ScheduleCommands.registerNone(router)
                 : new ScheduleCommands(scheduler, config.schedule()).registerAll(router);
     }
 
-    private static List<ChannelInfo> infos(Channels channels, boolean hasDisk) {
+    private static List<ChannelInfo> infos(Channels channels, boolean hasDisk, int dedupIdsLimit) {
         List<ChannelInfo> infos = new ArrayList<>();
         for (Channel channel : channels.all()) {
             infos.add(new ChannelInfo(
@@ -370,6 +428,10 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                     channel.policy().durability().name(),
                     channel.policy().durability().isOnDisk() && !hasDisk,
                     channel.policy().tier(),
+                    channel.policy().comparesIds()
+                            ? TimeUnit.SECONDS.toMicros(channel.policy().dedupWindowS())
+                            : 0,
+                    channel.policy().comparesIds() ? dedupIdsLimit : 0,
                     channel.policy().goalP95Us()));
         }
         return infos;
@@ -596,6 +658,32 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     }
 
     @Override
+    public List<GroupStats> groups() {
+        return groups == null ? List.of() : await(groups.list(), List.<GroupStats>of());
+    }
+
+    @Override
+    public void deleteGroup(String org, String channel, String name) {
+        String fault = groups == null
+                ? "this broker has no groups"
+                : await(groups.delete(org, channel, name), "the store does not answer");
+        if (!fault.isEmpty()) {
+            throw new IllegalArgumentException(fault);
+        }
+    }
+
+    private static <T> T await(CompletableFuture<T> answer, T otherwise) {
+        try {
+            return answer.get(ANSWER_TIMEOUT_MS, TimeUnit.MILLISECONDS);
+        } catch (ExecutionException | TimeoutException late) {
+            return otherwise;
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+            return otherwise;
+        }
+    }
+
+    @Override
     public ServiceState service() {
         return service.state();
     }
@@ -691,6 +779,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         if (api != null) {
             api.close();
         }
+        if (escalations != null) {
+            escalations.close();
+        }
         OperatorAudit opened = audit;
         if (opened != null) {
             opened.record(Actor.BROKER, "broker", "stop", "broker", "stopping", "version", BuildVersion.text());
@@ -699,6 +790,9 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
         transport.stopListening();
         if (scheduler != null) {
             scheduler.close();
+        }
+        if (groups != null) {
+            groups.close();
         }
         for (Dispatch dispatch : dispatches) {
             ask(

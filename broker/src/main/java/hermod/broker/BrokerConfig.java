@@ -8,17 +8,21 @@ import hermod.broker.config.Setting;
 import hermod.broker.engine.embedded.JournalConfig;
 import hermod.broker.engine.embedded.StoreConfig;
 import hermod.broker.filter.FilterConfig;
+import hermod.broker.group.GroupConfig;
 import hermod.broker.history.HistoryConfig;
 import hermod.broker.metrics.MetricsConfig;
 import hermod.broker.outbox.OutboxConfig;
+import hermod.broker.safety.SafetyConfig;
 import hermod.broker.schedule.ScheduleConfig;
 import hermod.broker.session.PublishConfig;
+import hermod.broker.session.RedeliveryConfig;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.shard.ShardConfig;
 import hermod.broker.topic.BatchingConfig;
 import hermod.broker.topic.ChannelPolicies;
 import hermod.broker.topic.TopicConfig;
 import hermod.broker.transport.TransportConfig;
+import hermod.protocol.TopicName;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystems;
@@ -97,6 +101,15 @@ public record BrokerConfig(
 
         @Setting(text = "Events for later.") ScheduleConfig schedule,
 
+        @Setting(text = "Consumer groups, which read whole channels.")
+        GroupConfig groups,
+
+        @Setting(text = "When devices are sent again what they have not acknowledged.")
+        RedeliveryConfig redelivery,
+
+        @Setting(text = "What becomes of events of channels with acknowledged that nobody acknowledges.")
+        SafetyConfig safety,
+
         @Setting(text = "Latency histograms.") MetricsConfig metrics,
 
         @Setting(text = "The operators' port.") AdminConfig admin,
@@ -128,9 +141,23 @@ public record BrokerConfig(
             throw new IllegalArgumentException("history.page-limit-bytes is " + history.pageLimitBytes()
                     + "; it must be at most half of outbox.limit-bytes, which is " + outbox.limitBytes());
         }
+        if (groups.fetchedLimitBytes() + frameBytes > outbox.limitBytes() / 2) {
+            throw new IllegalArgumentException("groups.fetched-limit-bytes is " + groups.fetchedLimitBytes()
+                    + "; with the largest frame, " + frameBytes
+                    + ", it must be at most half of outbox.limit-bytes, which is "
+                    + outbox.limitBytes());
+        }
         for (String channel : service.channelsOff()) {
             if (channels.of(channel) == null) {
                 throw new IllegalArgumentException("service.channels-off has '" + channel
+                        + "', and there is no such channel; there are: "
+                        + String.join(", ", channels.byName().keySet()));
+            }
+        }
+        if (safety.hasTopic()) {
+            String channel = TopicName.of(safety.escalationTopic()).channel();
+            if (channels.of(channel) == null) {
+                throw new IllegalArgumentException("safety.escalation-topic is '" + safety.escalationTopic()
                         + "', and there is no such channel; there are: "
                         + String.join(", ", channels.byName().keySet()));
             }
@@ -162,6 +189,9 @@ public record BrokerConfig(
                 StoreConfig.defaults(),
                 HistoryConfig.defaults(),
                 ScheduleConfig.defaults(),
+                GroupConfig.defaults(),
+                RedeliveryConfig.defaults(),
+                SafetyConfig.defaults(),
                 MetricsConfig.defaults(),
                 AdminConfig.defaults(),
                 AuditConfig.defaults());
@@ -189,6 +219,9 @@ public record BrokerConfig(
                 store,
                 history,
                 schedule,
+                groups,
+                redelivery,
+                safety,
                 metrics,
                 admin,
                 audit);

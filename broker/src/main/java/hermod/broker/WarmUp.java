@@ -90,7 +90,7 @@ final class WarmUp {
                         1 << 30),
                 served.filter(),
                 // Limits that are asked and never reached: asking is a part of the path.
-                new PublishConfig(0, 0, RATE_MAX, RATE_MAX / 10, 0, 60_000),
+                new PublishConfig(0, 0, RATE_MAX, RATE_MAX / 10, 0, 60_000, 1_000),
                 ServiceConfig.defaults(),
                 new ShardConfig(
                         served.shard().shardCount(),
@@ -105,6 +105,9 @@ final class WarmUp {
                 defaults.store(),
                 defaults.history(),
                 defaults.schedule(),
+                defaults.groups(),
+                defaults.redelivery(),
+                defaults.safety(),
                 defaults.metrics(),
                 defaults.admin(),
                 defaults.audit());

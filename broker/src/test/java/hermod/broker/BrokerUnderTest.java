@@ -8,11 +8,14 @@ import hermod.broker.engine.Engine;
 import hermod.broker.engine.embedded.JournalConfig;
 import hermod.broker.engine.memory.MemoryEngine;
 import hermod.broker.filter.FilterConfig;
+import hermod.broker.group.GroupConfig;
 import hermod.broker.history.HistoryConfig;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.outbox.OutboxConfig;
+import hermod.broker.safety.SafetyConfig;
 import hermod.broker.schedule.ScheduleConfig;
 import hermod.broker.session.PublishConfig;
+import hermod.broker.session.RedeliveryConfig;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.shard.ShardClock;
 import hermod.broker.shard.ShardConfig;
@@ -71,7 +74,10 @@ public final class BrokerUnderTest implements AutoCloseable {
         private BatchingConfig batching = BatchingConfig.defaults();
         private HistoryConfig history = HistoryConfig.defaults();
         private ScheduleConfig schedule = ScheduleConfig.defaults();
+        private GroupConfig groups = GroupConfig.defaults();
         private ShardClock scheduleClock = new ShardClock();
+        private RedeliveryConfig redelivery = RedeliveryConfig.defaults();
+        private SafetyConfig safety = SafetyConfig.defaults();
         private int spinUs;
         private boolean isDev;
         private @Nullable Engine engine;
@@ -184,6 +190,21 @@ public final class BrokerUnderTest implements AutoCloseable {
             return this;
         }
 
+        public Setup groups(GroupConfig config) {
+            groups = config;
+            return this;
+        }
+
+        public Setup safety(SafetyConfig config) {
+            safety = config;
+            return this;
+        }
+
+        public Setup redelivery(RedeliveryConfig config) {
+            redelivery = config;
+            return this;
+        }
+
         public Setup history(HistoryConfig config) {
             history = config;
             return this;
@@ -251,6 +272,9 @@ public final class BrokerUnderTest implements AutoCloseable {
                     defaults.store(),
                     history,
                     schedule,
+                    groups,
+                    redelivery,
+                    safety,
                     defaults.metrics(),
                     new AdminConfig(defaults.admin().host(), 0),
                     defaults.audit());

@@ -267,7 +267,8 @@ class DrainEndToEndTest {
                         feed.windowMinEvents(),
                         0,
                         1,
-                        0));
+                        0,
+                        false));
         ServiceConfig service = new ServiceConfig(true, "", List.of(), List.of(), 100, List.of(), List.of(), 10, 5_000);
         try (BrokerUnderTest broker = new BrokerUnderTest.Setup()
                 .shards(2)

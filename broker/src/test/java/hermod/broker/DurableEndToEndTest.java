@@ -186,9 +186,9 @@ class DurableEndToEndTest {
         CompletableFuture<EventLog.Opened> known = new CompletableFuture<>();
         engine.events().find("acme", "chat:1", answering(known));
         CompletableFuture<EventLog.Page> read = new CompletableFuture<>();
-        long stream = known.get(10, TimeUnit.SECONDS).stream();
+        long stream = known.get(60, TimeUnit.SECONDS).stream();
         engine.events().read(new EventLog.Order(stream, 1, Long.MAX_VALUE, false, 100, 100_000), answering(read));
-        ByteBuf entries = Unpooled.wrappedBuffer(read.get(10, TimeUnit.SECONDS).entries());
+        ByteBuf entries = Unpooled.wrappedBuffer(read.get(60, TimeUnit.SECONDS).entries());
         int second = StoredEntry.bytes(entries, 0);
         assertThat(StoredEntry.offset(entries, second)).isEqualTo(4);
         assertThat(StoredEntry.ordinal(entries, 0)).isEqualTo(1);
@@ -291,7 +291,7 @@ class DurableEndToEndTest {
                 appended.add(stream);
                 if (stream == audit) {
                     try {
-                        if (!mayAppend.await(5, TimeUnit.SECONDS)) {
+                        if (!mayAppend.await(60, TimeUnit.SECONDS)) {
                             appended.add(-1L);
                         }
                     } catch (InterruptedException stopping) {
@@ -318,6 +318,8 @@ class DurableEndToEndTest {
     void aSafetyEventThatIsSentAgainIsRecordedOnceAndNotStoredBeforeItsRecord() throws Exception {
         try (BrokerUnderTest broker = broker(1)) {
             RawClient publisher = client(broker, "alice", 1);
+            // Or it would escalate, which is recorded too.
+            client(broker, "bob", 1).subscribe("safety:1");
             int handle = publisher.open("safety:1").getHandle();
             long audit = streamOf("audit:shard-0");
             engine.fail(EngineFault.FAILED);

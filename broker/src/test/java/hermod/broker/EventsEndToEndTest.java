@@ -443,9 +443,11 @@ class EventsEndToEndTest {
         try (BrokerUnderTest broker = new BrokerUnderTest.Setup().session(slow).start()) {
             RawClient client = broker.client("alice");
             int handle = client.open("tasks:room").getHandle();
-            for (int i = 0; i < 6; i++) {
-                client.publish(handle, i, "x");
-            }
+            client.inOneWrite(() -> {
+                for (int i = 0; i < 6; i++) {
+                    client.publish(handle, i, "x");
+                }
+            });
             int accepted = 0;
             PublishedFrame published = client.readPublished();
             while (published.exceptionCount() == 0) {

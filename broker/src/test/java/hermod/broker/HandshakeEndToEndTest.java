@@ -141,7 +141,7 @@ class HandshakeEndToEndTest {
     @Tag("SE-4")
     void aClientThatDoesNotFinishItsHandshakeIsClosedInTime() throws Exception {
         try (BrokerUnderTest broker =
-                new BrokerUnderTest.Setup().handshakeTimeoutMs(300).start()) {
+                new BrokerUnderTest.Setup().handshakeTimeoutMs(1_000).start()) {
             RawClient silent = broker.socket();
             RawClient half = broker.socket();
             half.send(new byte[] {100, 0, 0, 0, 1});
@@ -243,7 +243,7 @@ class HandshakeEndToEndTest {
     @Tag("CN-7")
     void aSessionEndsWhenItsTokenRunsOutUnlessItWasRefreshed() throws Exception {
         try (BrokerUnderTest broker = BrokerUnderTest.start()) {
-            String brief = broker.token("alice", "acme", BrokerUnderTest.ORDINARY, Duration.ofSeconds(2));
+            String brief = broker.token("alice", "acme", BrokerUnderTest.ORDINARY, Duration.ofSeconds(3));
             RawClient refreshed = broker.socket();
             refreshed.connect(RawClient.hello(brief));
             RawClient left = broker.socket();

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import hermod.broker.engine.Answer;
+import hermod.broker.engine.ChannelLog;
 import hermod.broker.engine.Engine;
 import hermod.broker.engine.EngineFault;
 import hermod.broker.engine.EngineStatus;
@@ -217,7 +218,7 @@ class HistoryEndToEndTest {
         new StoredTopic(engine, ROOM, EPOCH).store(20, 22);
         CompletableFuture<Boolean> done = new CompletableFuture<>();
         engine.removeBelow("acme", ROOM, 20, () -> done.complete(true));
-        done.get(10, TimeUnit.SECONDS);
+        done.get(60, TimeUnit.SECONDS);
         return engine;
     }
 
@@ -506,9 +507,11 @@ class HistoryEndToEndTest {
                 new BrokerUnderTest.Setup().history(config).start()) {
             RawClient reader = reader(broker);
             List<Integer> types = new ArrayList<>();
-            for (int i = 0; i < 3; i++) {
-                reader.send(FrameType.HISTORY, 5, from(1).build());
-            }
+            reader.inOneWrite(() -> {
+                for (int i = 0; i < 3; i++) {
+                    reader.send(FrameType.HISTORY, 5, from(1).build());
+                }
+            });
             ByteBuf refused = null;
             for (int i = 0; i < 3; i++) {
                 ByteBuf frame = reader.read();
@@ -702,6 +705,11 @@ class HistoryEndToEndTest {
                     log.lastOfKeys(stream, afterKey, countMax, bytesMax, answer);
                 }
             };
+        }
+
+        @Override
+        public ChannelLog channels() {
+            return inner.channels();
         }
 
         @Override

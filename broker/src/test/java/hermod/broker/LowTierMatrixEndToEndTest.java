@@ -164,7 +164,8 @@ class LowTierMatrixEndToEndTest {
                         any.windowMinEvents(),
                         any.ratePerMinute(),
                         any.rateBurst(),
-                        0));
+                        0,
+                        false));
         return new ChannelPolicies(all);
     }
 

@@ -32,10 +32,11 @@ import org.jspecify.annotations.Nullable;
 
 /** A client on a plain socket that says just what a test tells it to, and nothing by itself. One thread. */
 public final class RawClient implements AutoCloseable {
-    private static final int READ_TIMEOUT_MS = 10_000;
+    private static final int READ_TIMEOUT_MS = 30_000;
 
     private final Socket socket;
     private final DataInputStream in;
+    private @Nullable ByteBuf collected;
 
     public RawClient(InetSocketAddress broker) throws IOException {
         socket = new Socket(broker.getAddress(), broker.getPort());
@@ -68,7 +69,28 @@ public final class RawClient implements AutoCloseable {
     }
 
     public void send(byte[] bytes) throws IOException {
-        socket.getOutputStream().write(bytes);
+        if (collected != null) {
+            collected.writeBytes(bytes);
+        } else {
+            socket.getOutputStream().write(bytes);
+        }
+    }
+
+    /** What is sent within goes with one write: no pause of the test, however long, gets in between. */
+    public void inOneWrite(Sending sending) throws IOException {
+        ByteBuf all = Unpooled.buffer();
+        collected = all;
+        try {
+            sending.run();
+        } finally {
+            collected = null;
+        }
+        send(all);
+    }
+
+    /** Some sending. */
+    public interface Sending {
+        void run() throws IOException;
     }
 
     /** @param frame given. */

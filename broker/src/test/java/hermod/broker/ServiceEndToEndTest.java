@@ -263,6 +263,7 @@ class ServiceEndToEndTest {
     }
 
     @Test
+    @Tag("SA-3")
     void killAllLeavesSafetyOnUnlessThatIsConfirmedToo() throws Exception {
         try (BrokerUnderTest broker = BrokerUnderTest.start()) {
             RawClient client = broker.client("alice");

@@ -379,6 +379,7 @@ class StateEndToEndTest {
                 all.producersPerTopicLimitCount(),
                 all.dedupIdsPerTopicLimitCount(),
                 2,
+                all.stateKeysLimitCount(),
                 all.dedupLimitBytes(),
                 all.replaySeconds(),
                 all.replayTopicBytes(),
@@ -401,6 +402,59 @@ class StateEndToEndTest {
                 send(writer, handle, "d", 0, "1");
                 return writer.readPublished().rangeCount() == 1;
             });
+        }
+    }
+
+    private static TopicConfig keysInAll(int limitCount) {
+        TopicConfig all = TopicConfig.defaults();
+        return new TopicConfig(
+                all.topicsLimitCount(),
+                1,
+                all.chunkBytes(),
+                all.producersPerTopicLimitCount(),
+                all.dedupIdsPerTopicLimitCount(),
+                all.stateKeysPerTopicLimitCount(),
+                limitCount,
+                all.dedupLimitBytes(),
+                all.replaySeconds(),
+                all.replayTopicBytes(),
+                all.replayLimitBytes());
+    }
+
+    @Test
+    void theKeysOfAllTopicsInMemoryAreBoundedAndThoseOfATopicThatNobodyHoldsDoNotCountForLong() throws Exception {
+        try (BrokerUnderTest broker =
+                new BrokerUnderTest.Setup().topic(keysInAll(3)).engine(engine).start()) {
+            RawClient writer = client(broker, "alice");
+            int first = writer.open("wallet:1").getHandle();
+            RawClient other = client(broker, "bob");
+            int second = other.open("wallet:2").getHandle();
+            put(writer, first, "a", ANY, "1");
+            put(writer, first, "b", ANY, "1");
+            put(other, second, "c", ANY, "1");
+            send(other, second, "d", ANY, "1");
+            refused(other, ErrorCode.TOO_MANY_KEYS);
+            put(other, second, "c", ANY, "2");
+            delete(writer, first, "b", ANY);
+            put(other, second, "d", ANY, "1");
+            send(other, second, "e", ANY, "1");
+            refused(other, ErrorCode.TOO_MANY_KEYS);
+
+            writer.close();
+            soon().until(() -> {
+                send(other, second, "e", ANY, "1");
+                return other.readPublished().rangeCount() == 1;
+            });
+        }
+        // One key in the first topic, three in the other.
+        try (BrokerUnderTest broker =
+                new BrokerUnderTest.Setup().topic(keysInAll(2)).engine(engine).start()) {
+            RawClient reader = client(broker, "bob");
+            TopicResult refused = reader.subscribe("wallet:2");
+            assertThat(refused.getGranted()).isFalse();
+            assertThat(refused.getCode()).isEqualTo(ErrorCode.TOO_MANY_TOPICS.code());
+            assertThat(reader.subscribe("chat:1").getGranted()).isTrue();
+            assertThat(reader.subscribe("wallet:1").getStateCount()).isEqualTo(1);
         }
     }
 

@@ -41,7 +41,7 @@ public final class StoredTopic {
         log = engine.events();
         CompletableFuture<EventLog.Opened> opened = new CompletableFuture<>();
         log.open("acme", topic, epoch, completing(opened));
-        stream = opened.get(10, TimeUnit.SECONDS).stream();
+        stream = opened.get(60, TimeUnit.SECONDS).stream();
         appender = log.appender(new EventLog.Completion() {
             @Override
             public void onStored(boolean isUrgent, long ticket) {
@@ -74,7 +74,7 @@ public final class StoredTopic {
         stored = new CompletableFuture<>();
         appender.append(false, stream, entry.writeBytes(frame));
         appender.flush();
-        stored.get(10, TimeUnit.SECONDS);
+        stored.get(60, TimeUnit.SECONDS);
         return this;
     }
 
@@ -83,7 +83,7 @@ public final class StoredTopic {
         stored = new CompletableFuture<>();
         appender.reserve(false, stream, end);
         appender.flush();
-        stored.get(10, TimeUnit.SECONDS);
+        stored.get(60, TimeUnit.SECONDS);
         return this;
     }
 
@@ -91,7 +91,7 @@ public final class StoredTopic {
     public static boolean exists(Engine engine, String topic) throws Exception {
         CompletableFuture<EventLog.Opened> found = new CompletableFuture<>();
         engine.events().find("acme", topic, completing(found));
-        return found.get(10, TimeUnit.SECONDS) != null;
+        return found.get(60, TimeUnit.SECONDS) != null;
     }
 
     private static ByteBuf frame(long offset, Stored event) {

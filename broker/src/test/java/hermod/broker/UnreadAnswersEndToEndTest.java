@@ -31,6 +31,10 @@ class UnreadAnswersEndToEndTest {
     private static final SessionConfig IMPATIENT =
             new SessionConfig(1_000, 2_000, 1_000, 10_000_000, 1 << 30, 10_000_000);
 
+    /** For a client that has sent all and reads for as long as it takes. */
+    private static final SessionConfig PATIENT =
+            new SessionConfig(15_000, 60_000, 1_000, 10_000_000, 1 << 30, 10_000_000);
+
     /** 5 KB in, some 330 KB out. */
     private static final Subscribe THOUSAND_BAD_NAMES = Subscribe.newBuilder()
             .addAllTopics(Collections.nCopies(1_000, "no"))
@@ -38,10 +42,10 @@ class UnreadAnswersEndToEndTest {
 
     private static final int REQUESTS = 200;
 
-    private static BrokerUnderTest start(int unreadAnswersTimeoutMs) throws Exception {
+    private static BrokerUnderTest start(SessionConfig session, int unreadAnswersTimeoutMs) throws Exception {
         return new BrokerUnderTest.Setup()
-                .session(IMPATIENT)
-                .publish(new PublishConfig(0, 0, 0, 1, 0, unreadAnswersTimeoutMs))
+                .session(session)
+                .publish(new PublishConfig(0, 0, 0, 1, 0, unreadAnswersTimeoutMs, 1_000))
                 .start();
     }
 
@@ -64,9 +68,11 @@ class UnreadAnswersEndToEndTest {
     void mayAskForSoManyTopicsASecondAndIsToldWhenToGoOn() throws Exception {
         try (BrokerUnderTest broker = BrokerUnderTest.start()) {
             RawClient asker = broker.client("asker");
-            for (int i = 1; i <= 4; i++) {
-                asker.send(FrameType.SUBSCRIBE, i, THOUSAND_BAD_NAMES);
-            }
+            asker.inOneWrite(() -> {
+                for (int i = 1; i <= 4; i++) {
+                    asker.send(FrameType.SUBSCRIBE, i, THOUSAND_BAD_NAMES);
+                }
+            });
             asker.read(FrameType.SUBSCRIBED);
             asker.read(FrameType.SUBSCRIBED);
             hermod.protocol.control.wire.Error refused =
@@ -96,10 +102,12 @@ class UnreadAnswersEndToEndTest {
             RawClient asker = broker.socket();
             asker.connect(RawClient.hello(broker.token("asker", BrokerUnderTest.ORDINARY))
                     .setFeatures(Feature.RESUME.bit() | Feature.FILTER.bit()));
-            asker.send(FrameType.RESUME, 1, cursors.build());
-            asker.send(FrameType.REPLACE, 2, wishes.build());
-            asker.send(FrameType.RESUME, 3, cursors.build());
-            asker.send(FrameType.REPLACE, 4, wishes.build());
+            asker.inOneWrite(() -> {
+                asker.send(FrameType.RESUME, 1, cursors.build());
+                asker.send(FrameType.REPLACE, 2, wishes.build());
+                asker.send(FrameType.RESUME, 3, cursors.build());
+                asker.send(FrameType.REPLACE, 4, wishes.build());
+            });
             asker.read(FrameType.RESUMED);
             asker.read(FrameType.REPLACED);
             assertThat(asker.readError()).isEqualTo(hermod.protocol.ErrorCode.RATE_LIMITED.code());
@@ -109,7 +117,7 @@ class UnreadAnswersEndToEndTest {
 
     @Test
     void isNotReadFromUntilItHasTakenItsAnswersAndThenGetsAllOfThem() throws Exception {
-        try (BrokerUnderTest broker = start(60_000)) {
+        try (BrokerUnderTest broker = start(IMPATIENT, 60_000)) {
             RawClient greedy = broker.client("greedy");
             CompletableFuture<Void> asking = inTheBackground(() -> {
                 for (int i = 1; i <= REQUESTS; i++) {
@@ -139,7 +147,7 @@ class UnreadAnswersEndToEndTest {
 
     @Test
     void aPublisherGetsEveryOutcomeInTheEnd() throws Exception {
-        try (BrokerUnderTest broker = start(60_000)) {
+        try (BrokerUnderTest broker = start(PATIENT, 60_000)) {
             RawClient publisher = broker.client("publisher");
             int events = 800_000;
             CompletableFuture<Void> publishing = inTheBackground(() -> {
@@ -169,7 +177,7 @@ class UnreadAnswersEndToEndTest {
 
     @Test
     void isClosedWhenItsSocketTakesNothingForTooLong() throws Exception {
-        try (BrokerUnderTest broker = start(1_000)) {
+        try (BrokerUnderTest broker = start(IMPATIENT, 1_000)) {
             RawClient greedy = broker.client("greedy");
             CompletableFuture<Void> asking = inTheBackground(() -> {
                 for (int i = 1; i <= REQUESTS; i++) {

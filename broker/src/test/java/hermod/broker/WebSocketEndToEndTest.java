@@ -52,7 +52,7 @@ class WebSocketEndToEndTest {
         }
 
         ByteBuf next(FrameType type) throws InterruptedException {
-            ByteBuf frame = frames.poll(10, TimeUnit.SECONDS);
+            ByteBuf frame = frames.poll(60, TimeUnit.SECONDS);
             assertThat(frame).as(type.name()).isNotNull();
             assertThat(FrameHeader.type(frame, 0)).isEqualTo(type.code());
             return frame;
@@ -115,7 +115,7 @@ class WebSocketEndToEndTest {
         try (BrokerUnderTest broker = BrokerUnderTest.start()) {
             Frames frames = new Frames();
             connect(broker, frames, null).sendText("hello", true).join();
-            assertThat(frames.closed.get(10, TimeUnit.SECONDS)).isEqualTo(1003);
+            assertThat(frames.closed.get(60, TimeUnit.SECONDS)).isEqualTo(1003);
         }
     }
 
@@ -136,6 +136,6 @@ class WebSocketEndToEndTest {
                         URI.create("ws://127.0.0.1:"
                                 + broker.broker().webSocketAddress().getPort() + "/"),
                         frames)
-                .get(10, TimeUnit.SECONDS);
+                .get(60, TimeUnit.SECONDS);
     }
 }

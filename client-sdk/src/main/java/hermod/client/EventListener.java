@@ -4,7 +4,10 @@ package hermod.client;
  * Takes the events of the topics it is subscribed to.
  *
  * <p>Called on a handler thread: one event of a topic at a time, in the topic's order; events of different topics may come at the same time. It may block,
- * at the price of delaying other topics. What it throws is logged once per distinct cause and counted, and changes nothing else.
+ * at the price of delaying other topics. What it throws is logged once per distinct cause and counted, and changes nothing else; but where events are acknowledged.
+ *
+ * <p>Of channels whose events are acknowledged (of the built-in ones {@code safety}) an event is acknowledged when every listener's {@link #onEvent} has returned normally. One that threw is called again when the broker sends the event again, some
+ * seconds later, and on the next connection; not a listener that returned. Events behind it come meanwhile, so the order is not kept for it; and they count as acknowledged only together with it. After 6 failures it is passed over.
  */
 @FunctionalInterface
 public interface EventListener {

@@ -275,6 +275,7 @@ public final class HermodClient implements AutoCloseable {
                 Feature.RESUME,
                 Feature.GAP,
                 Feature.FILTER,
+                Feature.ACK,
                 Feature.HISTORY,
                 Feature.SCHEDULE,
                 Feature.STATE);

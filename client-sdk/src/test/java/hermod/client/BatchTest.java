@@ -71,7 +71,7 @@ class BatchTest extends ClientFixture {
     private List<Long> offsets(int count) throws InterruptedException {
         List<Long> offsets = new java.util.ArrayList<>();
         for (int i = 0; i < count; i++) {
-            Event event = heard.poll(10, TimeUnit.SECONDS);
+            Event event = heard.poll(60, TimeUnit.SECONDS);
             assertThat(event).isNotNull();
             assertThat(event.text()).startsWith("event " + event.offset() + " of");
             offsets.add(event.offset());

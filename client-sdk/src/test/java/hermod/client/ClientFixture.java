@@ -13,7 +13,7 @@ import org.junit.jupiter.api.BeforeEach;
 abstract class ClientFixture {
     static final String ROOM = "chat:room_7";
     static final int EPOCH = 7;
-    private static final long PATIENCE_S = 10;
+    private static final long PATIENCE_S = 60;
 
     final List<HermodClient> clients = new ArrayList<>();
     FakeBroker broker;

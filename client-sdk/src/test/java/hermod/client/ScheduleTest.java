@@ -60,12 +60,12 @@ class ScheduleTest {
     }
 
     private static <T> T done(CompletableFuture<T> future) throws Exception {
-        return future.get(10, TimeUnit.SECONDS);
+        return future.get(60, TimeUnit.SECONDS);
     }
 
     private static ErrorCode refusal(CompletableFuture<?> future) throws Exception {
         try {
-            future.get(10, TimeUnit.SECONDS);
+            future.get(60, TimeUnit.SECONDS);
             throw new AssertionError("it was not refused");
         } catch (ExecutionException refused) {
             HermodException why = (HermodException) refused.getCause();

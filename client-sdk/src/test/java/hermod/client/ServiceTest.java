@@ -40,7 +40,7 @@ class ServiceTest extends ClientFixture {
     }
 
     private ServiceStatus next() throws InterruptedException {
-        ServiceStatus next = told.poll(10, TimeUnit.SECONDS);
+        ServiceStatus next = told.poll(60, TimeUnit.SECONDS);
         assertThat(next).as("news").isNotNull();
         return next;
     }
@@ -123,7 +123,7 @@ class ServiceTest extends ClientFixture {
         peer.send(ALL_ON);
         int handle = peer.grantSubscribe("chat:1", EPOCH, 1);
         peer.event(handle, 1, "back");
-        assertThat(heard.poll(10, TimeUnit.SECONDS)).isEqualTo("back");
+        assertThat(heard.poll(60, TimeUnit.SECONDS)).isEqualTo("back");
         assertThat(heard).isEmpty();
     }
 
@@ -150,9 +150,9 @@ class ServiceTest extends ClientFixture {
         peer.event(handle, 2, "waited");
         peer.gap(handle, 3, 4, 2, false);
         peer.event(handle, 5, "after");
-        assertThat(heard.poll(10, TimeUnit.SECONDS)).isEqualTo("before");
-        assertThat(heard.poll(10, TimeUnit.SECONDS)).isEqualTo("waited");
-        assertThat(heard.poll(10, TimeUnit.SECONDS)).isEqualTo("missed 3 to 4");
-        assertThat(heard.poll(10, TimeUnit.SECONDS)).isEqualTo("after");
+        assertThat(heard.poll(60, TimeUnit.SECONDS)).isEqualTo("before");
+        assertThat(heard.poll(60, TimeUnit.SECONDS)).isEqualTo("waited");
+        assertThat(heard.poll(60, TimeUnit.SECONDS)).isEqualTo("missed 3 to 4");
+        assertThat(heard.poll(60, TimeUnit.SECONDS)).isEqualTo("after");
     }
 }

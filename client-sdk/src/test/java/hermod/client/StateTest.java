@@ -102,7 +102,7 @@ class StateTest extends ClientFixture {
     private String change() throws InterruptedException {
         String next;
         do {
-            next = changes.poll(10, TimeUnit.SECONDS);
+            next = changes.poll(60, TimeUnit.SECONDS);
         } while (next != null && FIRST_STATES.contains(next));
         return next == null ? "nothing" : next;
     }

@@ -26,7 +26,12 @@ public enum ErrorCode {
     BAD_FILTER(1016, "The filter breaks the rules of section 6.5, or is larger than this broker takes."),
     TOO_MANY_SCHEDULES(1017, "The user, or the broker, has as many scheduled events as it may."),
     CONFLICT(1018, "The key's version is not the one that the writer expects; the outcome's offset says which it is."),
-    TOO_MANY_KEYS(1019, "The topic has as many keys as it may; a new one has room when another is deleted."),
+    TOO_MANY_KEYS(
+            1019, "The topic, or the broker, has as many keys as it may; a new one has room when another is deleted."),
+    TOO_MANY_GROUPS(
+            1020,
+            "The org has as many groups, the group as many members, or the connection as many memberships, as it may."),
+    NOT_A_MEMBER(1021, "The membership is not, or no longer, this connection's."),
 
     BACK_PRESSURED(2001, "A queue on the way is full."),
     RATE_LIMITED(2002, "The connection publishes faster than it may, or its user faster than the channel allows."),

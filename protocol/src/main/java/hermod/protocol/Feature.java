@@ -7,13 +7,15 @@ public enum Feature {
     RESUME(2),
     GAP(3),
     FILTER(4),
+    ACK(5),
     HISTORY(6),
     SCHEDULE(7),
-    STATE(8);
+    STATE(8),
+    GROUP(9);
 
     private final int position;
 
-    /** @param position of its bit; 5 is kept for ACK. */
+    /** @param position of its bit. */
     Feature(int position) {
         this.position = position;
     }

@@ -49,6 +49,12 @@ public final class ProtocolLimits {
     /** The same where a HISTORY asks for no number. */
     public static final int HISTORY_PAGE_EVENTS_DEFAULT = 100;
 
+    /** Events of one FETCHED. */
+    public static final int FETCHED_EVENTS = 1_000;
+
+    /** Of the name of a consumer group. */
+    public static final int GROUP_NAME_BYTES = 64;
+
     /** Sequence values per (producer, topic) that a broker remembers below the highest it saw. */
     public static final int SEQUENCE_WINDOW = 1_024;
 

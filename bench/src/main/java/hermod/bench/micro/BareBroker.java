@@ -15,10 +15,12 @@ import hermod.broker.metrics.Metrics;
 import hermod.broker.metrics.MetricsConfig;
 import hermod.broker.outbox.FrameSink;
 import hermod.broker.outbox.OutboxConfig;
+import hermod.broker.session.Acknowledgements;
 import hermod.broker.session.CommandRouter;
 import hermod.broker.session.Commands;
 import hermod.broker.session.ConnectionLimits;
 import hermod.broker.session.PublishConfig;
+import hermod.broker.session.RedeliveryConfig;
 import hermod.broker.session.Session;
 import hermod.broker.session.SessionConfig;
 import hermod.broker.session.SessionGround;
@@ -167,7 +169,8 @@ public final class BareBroker implements AutoCloseable {
                 new SessionGround.Hashes(),
                 Transport.allocator(),
                 "",
-                true);
+                true,
+                new Acknowledgements.Ground(RedeliveryConfig.defaults(), Acknowledgements.Sink.NONE));
     }
 
     /** Takes everybody for who they say they are. */

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** The load against servers that answer as the test says. */
-@Timeout(30)
+@Timeout(120)
 class AckLoadTest {
     private static final int PAYLOAD_BYTES = 64;
 

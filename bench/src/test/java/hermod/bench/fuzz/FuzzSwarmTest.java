@@ -19,7 +19,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(60)
+@Timeout(180)
 class FuzzSwarmTest {
     private static FrameFuzzer fuzzer() {
         return new FrameFuzzer(1, List.of(), "tasks:fuzzed");

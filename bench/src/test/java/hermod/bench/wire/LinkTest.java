@@ -26,7 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The three protocols against a server that sends what the test says, in pieces of any size. */
-@Timeout(20)
+@Timeout(120)
 class LinkTest {
     private final Topics topics = new Topics(1, Priority.LOW, Priority.URGENT);
     private final List<String> seen = new ArrayList<>();

@@ -41,11 +41,13 @@ import org.slf4j.LoggerFactory;
  *  /api/v1/stats?slow=true        JSON; only the slowest consumers, worst first, with the cause
  *  /api/v1/connections            JSON
  *  /api/v1/service                JSON: what is switched off
+ *  /api/v1/groups                 JSON: the consumer groups
  *  /api/v1/drain                  JSON: how far a stop has come
  *  /api/v1/audit?stream=&limit=   JSON: the newest audit records, and which chains there are
  *  /api/v1/audit/entries?stream=&from=&count=&backwards=  a page of a chain as it is stored, for checking it elsewhere
  *
  *  POST /api/v1/service?kill=&reason=&confirm-safety=, ?lift=, ?rollout-percent=
+ *  POST /api/v1/groups?delete=NAME&org=&channel=
  *  POST /api/v1/drain?delay-ms=&endpoint=A,B
  *  POST /api/v1/subscriptions     replaces those of a user; the body is {"org", "user", "topics": [{"topic", "filter"}], "keepOthers"}
  * </pre>
@@ -77,6 +79,7 @@ public final class AdminApi implements AutoCloseable {
 
     private static final String SERVICE = "/api/v1/service";
     private static final String DRAIN = "/api/v1/drain";
+    static final String GROUPS = "/api/v1/groups";
     private static final String SUBSCRIPTIONS = "/api/v1/subscriptions";
     static final String AUDIT = "/api/v1/audit";
     static final String AUDIT_ENTRIES = "/api/v1/audit/entries";
@@ -97,6 +100,7 @@ public final class AdminApi implements AutoCloseable {
     private static final Map<String, List<String>> METHODS = Map.of(
             SERVICE, List.of("GET", "POST"),
             DRAIN, List.of("GET", "POST"),
+            GROUPS, List.of("GET", "POST"),
             SUBSCRIPTIONS, List.of("POST"));
 
     private static final int BODY_BYTES_MAX = 64 * 1024;
@@ -240,6 +244,7 @@ public final class AdminApi implements AutoCloseable {
                 yield new Answer(200, JSON, StatsJson.connections(stats.connections(), bounded(rows)));
             }
             case SERVICE -> new Answer(200, JSON, StatsJson.service(controls.service()));
+            case GROUPS -> new Answer(200, JSON, StatsJson.groups(view.groups()));
             case DRAIN -> new Answer(200, JSON, StatsJson.drain(controls.drainProgress()));
             case AUDIT, AUDIT_ENTRIES -> audit(path, query == null ? "" : query);
             default -> error(404, "There is nothing here.");
@@ -292,6 +297,11 @@ public final class AdminApi implements AutoCloseable {
         return switch (path) {
             case SERVICE -> StatsJson.service(switchService(parameters));
             case DRAIN -> StatsJson.drain(drain(parameters));
+            case GROUPS -> {
+                controls.deleteGroup(
+                        required(parameters, "org"), required(parameters, "channel"), required(parameters, "delete"));
+                yield StatsJson.message("status", "deleted");
+            }
             default -> {
                 List<SubscriptionsOutcome> outcomes = controls.replaceSubscriptions(action.subscriptions());
                 yield StatsJson.subscriptions(outcomes);
@@ -368,6 +378,14 @@ public final class AdminApi implements AutoCloseable {
         body[0] = (byte) ((page.isEnd() ? PAGE_IS_END : 0) | (page.isDamaged() ? PAGE_IS_DAMAGED : 0));
         System.arraycopy(page.entries(), 0, body, 1, page.entries().length);
         return new Answer(200, "application/octet-stream", body);
+    }
+
+    private static String required(Map<String, String> parameters, String key) {
+        String value = parameters.getOrDefault(key, "");
+        if (value.isEmpty()) {
+            throw new IllegalArgumentException("give " + key);
+        }
+        return value;
     }
 
     private ServiceState switchService(Map<String, String> parameters) {

@@ -35,6 +35,7 @@ import picocli.CommandLine.Spec;
             HistoryCommand.class,
             SchedulesCommand.class,
             StateCommand.class,
+            GroupsCommand.class,
             KillCommand.class,
             RolloutCommand.class,
             DrainCommand.class,

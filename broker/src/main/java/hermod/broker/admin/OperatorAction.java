@@ -36,11 +36,14 @@ record OperatorAction(
         }
         List<String> details = new ArrayList<>();
         parameters.forEach((key, value) -> {
-            if (!value.isEmpty() && !key.equals("kill") && !key.equals("lift")) {
+            if (!value.isEmpty() && !key.equals("kill") && !key.equals("lift") && !key.equals("delete")) {
                 details.add(key);
                 details.add(value);
             }
         });
+        if (path.endsWith("/groups")) {
+            return new OperatorAction("groups.delete", parameters.getOrDefault("delete", ""), details);
+        }
         if (path.endsWith("/drain")) {
             return new OperatorAction("drain", "broker", details);
         }

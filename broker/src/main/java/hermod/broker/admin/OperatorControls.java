@@ -29,6 +29,13 @@ public interface OperatorControls {
     List<SubscriptionsOutcome> replaceSubscriptions(SubscriptionsOrder order);
 
     /**
+     * Deletes a consumer group with its place; its members are told. Waits a moment for the store.
+     *
+     * @throws IllegalArgumentException with a sentence for the operator.
+     */
+    void deleteGroup(String org, String channel, String name);
+
+    /**
      * Begins to stop the broker in order, and returns at once; where it has begun already, nothing changes.
      *
      * @param delayMs as {@code service.drain-delay-ms}, 0 for what is configured.

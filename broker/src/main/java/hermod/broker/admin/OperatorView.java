@@ -2,6 +2,7 @@ package hermod.broker.admin;
 
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ConnectionStats;
+import hermod.broker.metrics.GroupStats;
 import hermod.broker.metrics.SlowConnections;
 import hermod.broker.metrics.TopicStats;
 import java.util.List;
@@ -23,6 +24,9 @@ public interface OperatorView {
      * @param topic a whole name, or the empty string for all; perhaps only the first ones.
      */
     List<TopicStats> topics(String org, String topic);
+
+    /** Consumer groups, by org, channel and name; perhaps only the first ones. */
+    List<GroupStats> groups();
 
     /** Whether clients are served: false while starting and stopping. */
     boolean isReady();

@@ -81,6 +81,18 @@ final class PrometheusText {
                 "Events not delivered because a newer one of the same key was.",
                 ChannelStats::conflated);
         counter(channels, "shed", "Events not sent to quarantined subscribers, announced by GAP.", ChannelStats::shed);
+        counter(
+                channels,
+                "group_handed_out",
+                "Events handed out to members of consumer groups, each time.",
+                ChannelStats::groupHandedOut);
+        counter(channels, "group_repeated", "Those of them handed out before.", ChannelStats::groupRepeated);
+        counter(channels, "group_settled", "Events settled by consumer groups.", ChannelStats::groupSettled);
+        counter(
+                channels,
+                "group_lost",
+                "Events no longer kept when a consumer group came to them.",
+                ChannelStats::groupLost);
         latencies(channels);
         head("hermod_channel_goal_p95_seconds", "gauge", "Goal for the 95th percentile from publish to handler.");
         for (ChannelStats one : channels) {
@@ -92,6 +104,27 @@ final class PrometheusText {
                 "The channel's batching window now; 0 while none is open.");
         for (ChannelStats one : channels) {
             sample("hermod_channel_batch_window_seconds", one, "", one.batchWindowUs() / US_PER_SECOND);
+        }
+        head(
+                "hermod_channel_group_lag",
+                "gauge",
+                "Events that the consumer group that is furthest behind has not settled.");
+        for (ChannelStats one : channels) {
+            sample("hermod_channel_group_lag", one, "", one.groupLag());
+        }
+        head(
+                "hermod_channel_dedup_window_seconds",
+                "gauge",
+                "How long an event id is recognised, on the topic where it is shortest; 0 where ids are not compared.");
+        for (ChannelStats one : channels) {
+            sample("hermod_channel_dedup_window_seconds", one, "", one.dedupWindowUs() / US_PER_SECOND);
+        }
+        head(
+                "hermod_channel_dedup_short_seconds",
+                "gauge",
+                "By how much that is less than the channel's policy says, because a topic had too many ids.");
+        for (ChannelStats one : channels) {
+            sample("hermod_channel_dedup_short_seconds", one, "", one.dedupShortUs() / US_PER_SECOND);
         }
         head(
                 "hermod_channel_runs_in_memory",

@@ -4,6 +4,7 @@ import hermod.broker.admission.ServiceState;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.metrics.ConnectionStats;
+import hermod.broker.metrics.GroupStats;
 import hermod.broker.metrics.LatencySummary;
 import hermod.broker.metrics.SlowConnections;
 import hermod.broker.metrics.SlowStats;
@@ -148,6 +149,30 @@ final class StatsJson {
         return bytes.toByteArray();
     }
 
+    static byte[] groups(List<GroupStats> groups) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (JsonGenerator out = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
+            out.writeStartObject();
+            out.writeName("groups").writeStartArray();
+            for (GroupStats group : groups) {
+                out.writeStartObject();
+                out.writeStringProperty("org", group.org());
+                out.writeStringProperty("channel", group.channel());
+                out.writeStringProperty("name", group.name());
+                out.writeStringProperty("mode", group.mode());
+                out.writeNumberProperty("members", group.members());
+                out.writeNumberProperty("floor", group.floor());
+                out.writeNumberProperty("lag", group.lag());
+                out.writeNumberProperty("inFlight", group.inFlight());
+                out.writeNumberProperty("oldestAgeUs", group.oldestAgeUs());
+                out.writeEndObject();
+            }
+            out.writeEndArray();
+            out.writeEndObject();
+        }
+        return bytes.toByteArray();
+    }
+
     static byte[] service(ServiceState state) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (JsonGenerator out = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
@@ -200,7 +225,15 @@ final class StatsJson {
         out.writeNumberProperty("filtered", one.filtered());
         out.writeNumberProperty("conflated", one.conflated());
         out.writeNumberProperty("shed", one.shed());
+        out.writeNumberProperty("groupHandedOut", one.groupHandedOut());
+        out.writeNumberProperty("groupRepeated", one.groupRepeated());
+        out.writeNumberProperty("groupSettled", one.groupSettled());
+        out.writeNumberProperty("groupLost", one.groupLost());
         out.writeNumberProperty("batchWindowUs", one.batchWindowUs());
+        out.writeNumberProperty("groupLag", one.groupLag());
+        out.writeNumberProperty("dedupWindowUs", one.dedupWindowUs());
+        out.writeNumberProperty("dedupShortUs", one.dedupShortUs());
+        out.writeNumberProperty("dedupIdsLimit", one.dedupIdsLimit());
         out.writeName("latencyUs").writeStartObject();
         latency(out, "publishToBroker", one.publishToBroker());
         latency(out, "inBroker", one.inBroker());

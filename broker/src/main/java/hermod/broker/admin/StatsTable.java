@@ -30,6 +30,7 @@ final class StatsTable {
                 count(stats.number("connections"), "connection"),
                 count(stats.number("topics"), "topic")));
         store(page, stats.child("store"));
+        safety(page, stats.child("counters"));
         counters(page, stats.child("counters"));
         List<JsonTree> channels = stats.children("channels");
         List<JsonTree> rows = new ArrayList<>(channels);
@@ -67,6 +68,51 @@ final class StatsTable {
                     grouped(sync.number("p99")),
                     grouped(store.number("journalBytes")),
                     grouped(store.number("diskBytes"))));
+        }
+    }
+
+    static String groups(JsonTree answer) {
+        List<JsonTree> rows = answer.children("groups");
+        if (rows.isEmpty()) {
+            return "no consumer groups\n";
+        }
+        return table(
+                List.of(
+                        left("org"),
+                        left("channel"),
+                        left("group"),
+                        left("mode"),
+                        right("members"),
+                        right("lag"),
+                        right("in flight"),
+                        right("oldest")),
+                rows.stream()
+                        .map(one -> new String[] {
+                            shown(one.text("org")),
+                            shown(one.text("channel")),
+                            shown(one.text("name")),
+                            shown(one.text("mode")),
+                            grouped(one.number("members")),
+                            grouped(one.number("lag")),
+                            grouped(one.number("inFlight")),
+                            one.number("oldestAgeUs") == 0 ? "-" : duration(one.number("oldestAgeUs") / 1_000_000)
+                        })
+                        .toList());
+    }
+
+    private static void safety(StringBuilder page, JsonTree counters) {
+        long unheard = counters.number("safety_escalated_no_subscriber");
+        long unacknowledged = counters.number("safety_escalated_unacknowledged");
+        long tooMany = counters.number("safety_escalated_too_many");
+        long all = unheard + unacknowledged + tooMany;
+        if (all > 0) {
+            page.append(String.format(
+                    Locale.ROOT,
+                    "SAFETY %s escalated since the start: %s without a subscriber, %s not acknowledged, %s because too many waited. The log and 'hermod audit list' name them.%n",
+                    count(all, "event") + (all == 1 ? " has" : " have"),
+                    grouped(unheard),
+                    grouped(unacknowledged),
+                    grouped(tooMany)));
         }
     }
 
@@ -210,6 +256,7 @@ final class StatsTable {
                         right("delivered"),
                         right("refused"),
                         right("expired"),
+                        right("dedup"),
                         right("in broker p95"),
                         right("to handler p50"),
                         right("p95"),
@@ -234,6 +281,7 @@ final class StatsTable {
             grouped(one.number("delivered")),
             grouped(one.number("refused")),
             grouped(one.number("expired")),
+            dedup(one),
             latency(latency.child("inBroker"), "p95"),
             latency(toHandler, "p50"),
             latency(toHandler, "p95"),
@@ -242,6 +290,17 @@ final class StatsTable {
             time(one.child("goal").number("p95Us"), true),
             shown(one.text("health"))
         };
+    }
+
+    /** For how long event ids are recognised, and of how long where there were too many. */
+    private static String dedup(JsonTree one) {
+        long windowUs = one.number("dedupWindowUs");
+        long shortUs = one.number("dedupShortUs");
+        if (windowUs + shortUs == 0) {
+            return "-";
+        }
+        String policy = duration((windowUs + shortUs) / 1_000_000);
+        return shortUs == 0 ? policy : duration(windowUs / 1_000_000) + " of " + policy;
     }
 
     private static void stages(StringBuilder page, JsonTree one) {

@@ -36,7 +36,7 @@ final class TokenCommand implements Callable<Integer> {
             names = "--right",
             paramLabel = "R",
             description =
-                    "pub:PATTERN, sub:PATTERN, urgent, limits:service, rate:unlimited; may be repeated (default: pub:* and sub:*).")
+                    "pub:PATTERN, sub:PATTERN, group:PATTERN (of a channel), urgent, limits:service, rate:unlimited; may be repeated (default: pub:* and sub:*).")
     private List<String> rights = new ArrayList<>();
 
     @Option(

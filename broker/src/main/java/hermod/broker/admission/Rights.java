@@ -14,6 +14,7 @@ import java.util.TreeSet;
  * <pre>
  *  pub:PATTERN      publish to topics        PATTERN: a topic's whole name, or a beginning and *; * alone is all
  *  sub:PATTERN      subscribe to topics
+ *  group:PATTERN    read whole channels in consumer groups; here PATTERN is a channel's name
  *  urgent           publish with URGENT where the channel allows it
  *  limits:service   a back end's connection: the limits that are there for people don't hold
  *  rate:unlimited   no publish rate
@@ -27,26 +28,34 @@ public final class Rights {
 
     private static final String PUB = "pub:";
     private static final String SUB = "sub:";
+    private static final String GROUP = "group:";
     private static final String URGENT = "urgent";
     private static final String SERVICE = "limits:service";
     private static final String UNLIMITED = "rate:unlimited";
 
     /** Bytes of one entry: the longest prefix, a topic name and the star. */
-    public static final int LENGTH_MAX = PUB.length() + ProtocolLimits.TOPIC_NAME_BYTES + 1;
+    public static final int LENGTH_MAX = GROUP.length() + ProtocolLimits.TOPIC_NAME_BYTES + 1;
 
-    private static final Rights NONE = new Rights(Patterns.of(List.of()), Patterns.of(List.of()), false, false, false);
-    private static final Rights ALL =
-            new Rights(Patterns.of(List.of("*")), Patterns.of(List.of("*")), true, true, true);
+    private static final Rights NONE = new Rights(Patterns.NONE, Patterns.NONE, Patterns.NONE, false, false, false);
+    private static final Rights ALL = new Rights(Patterns.ALL, Patterns.ALL, Patterns.ALL, true, true, true);
 
     private final Patterns publish;
     private final Patterns subscribe;
+    private final Patterns group;
     private final boolean urgent;
     private final boolean service;
     private final boolean rateUnlimited;
 
-    private Rights(Patterns publish, Patterns subscribe, boolean urgent, boolean service, boolean rateUnlimited) {
+    private Rights(
+            Patterns publish,
+            Patterns subscribe,
+            Patterns group,
+            boolean urgent,
+            boolean service,
+            boolean rateUnlimited) {
         this.publish = publish;
         this.subscribe = subscribe;
+        this.group = group;
         this.urgent = urgent;
         this.service = service;
         this.rateUnlimited = rateUnlimited;
@@ -67,20 +76,24 @@ public final class Rights {
         }
         List<String> publish = new ArrayList<>();
         List<String> subscribe = new ArrayList<>();
+        List<String> group = new ArrayList<>();
         for (String entry : entries) {
             if (entry.length() > LENGTH_MAX) {
                 throw new IllegalArgumentException(
                         "right too long: length=" + entry.length() + ", limit=" + LENGTH_MAX);
             }
-            if (entry.startsWith(PUB) && isPattern(entry.substring(PUB.length()))) {
+            if (hasPattern(entry, PUB)) {
                 publish.add(entry.substring(PUB.length()));
-            } else if (entry.startsWith(SUB) && isPattern(entry.substring(SUB.length()))) {
+            } else if (hasPattern(entry, SUB)) {
                 subscribe.add(entry.substring(SUB.length()));
+            } else if (hasPattern(entry, GROUP)) {
+                group.add(entry.substring(GROUP.length()));
             }
         }
         return new Rights(
                 Patterns.of(publish),
                 Patterns.of(subscribe),
+                Patterns.of(group),
                 entries.contains(URGENT),
                 entries.contains(SERVICE),
                 entries.contains(UNLIMITED));
@@ -91,9 +104,12 @@ public final class Rights {
         return entry.equals(URGENT)
                 || entry.equals(SERVICE)
                 || entry.equals(UNLIMITED)
-                || ((entry.startsWith(PUB) || entry.startsWith(SUB))
-                        && entry.length() <= LENGTH_MAX
-                        && isPattern(entry.substring(PUB.length())));
+                || (entry.length() <= LENGTH_MAX
+                        && (hasPattern(entry, PUB) || hasPattern(entry, SUB) || hasPattern(entry, GROUP)));
+    }
+
+    private static boolean hasPattern(String entry, String prefix) {
+        return entry.startsWith(prefix) && isPattern(entry.substring(prefix.length()));
     }
 
     public boolean mayPublish(String topic) {
@@ -102,6 +118,11 @@ public final class Rights {
 
     public boolean maySubscribe(String topic) {
         return subscribe.matches(topic);
+    }
+
+    /** Whether a whole channel may be read in a group. */
+    public boolean mayJoin(String channel) {
+        return group.matches(channel);
     }
 
     public boolean isUrgent() {
@@ -127,6 +148,9 @@ public final class Rights {
      * <p>No beginning starts with another one, so the only one that can match a topic is the greatest that is not above it.
      */
     private record Patterns(String[] exact, String[] beginnings) {
+        static final Patterns NONE = of(List.of());
+        static final Patterns ALL = of(List.of("*"));
+
         static Patterns of(List<String> patterns) {
             TreeSet<String> exact = new TreeSet<>();
             TreeSet<String> sorted = new TreeSet<>();

@@ -29,6 +29,14 @@ public interface AuditLog {
      */
     boolean record(Actor actor, String who, String action, String subject, String outcome, String... details);
 
+    /**
+     * Records what the broker did by itself, and waits for nothing: where the disk takes no record it is kept in memory.
+     *
+     * @param details keys and values in turn.
+     */
+    default void recordLater(
+            Actor actor, String who, String org, String action, String subject, String outcome, String... details) {}
+
     /** Where all chains can be read; null where none are kept. */
     @Nullable
     AuditSource source();

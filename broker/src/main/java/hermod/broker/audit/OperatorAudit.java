@@ -106,6 +106,16 @@ public final class OperatorAudit implements AuditLog, AutoCloseable {
     }
 
     @Override
+    public void recordLater(
+            Actor actor, String who, String org, String action, String subject, String outcome, String... details) {
+        long nowUs = ShardClock.wallUs();
+        execute(() -> {
+            trail.record(nowUs, actor, who, org, action, subject, outcome, details);
+            appender.flush();
+        });
+    }
+
+    @Override
     public AuditSource source() {
         return source;
     }

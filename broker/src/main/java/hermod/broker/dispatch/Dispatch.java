@@ -19,6 +19,7 @@ import hermod.broker.topic.Channels;
 import hermod.broker.topic.ChunkPool;
 import hermod.broker.topic.ChunkTable;
 import hermod.broker.topic.Deduplication;
+import hermod.broker.topic.DurableTopic;
 import hermod.broker.topic.HandleTable;
 import hermod.broker.topic.HomeTopics;
 import hermod.broker.topic.ReplayBudget;
@@ -40,6 +41,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.concurrent.RejectedExecutionException;
 import org.agrona.collections.Long2ObjectHashMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -185,6 +187,11 @@ public final class Dispatch implements RingHandler {
     public void record(AuditConfig config, AuditStream.Head head) {
         dispatcher.durables().record(config, head);
         shard.requestTurn();
+    }
+
+    /** From now on somebody is told of events that are to be acknowledged. On the shard, before anybody is served. */
+    public void watch(Watch told) {
+        dispatcher.durables().watch(told);
     }
 
     /** Called on the shard's tick. */
@@ -436,6 +443,7 @@ public final class Dispatch implements RingHandler {
             dispatcher.durables().onTick();
             chunkPool.trim();
             topics.forgetIdle(shard.clock().nowNs());
+            topics.dedupWindows().onTick(topics, shard.clock().nowUs(), metrics);
             metrics.add(Counter.PRODUCERS_FORGOTTEN, deduplication.forgottenCount() - producersForgotten);
             producersForgotten = deduplication.forgottenCount();
             metrics.add(Counter.WINDOWS_SHORTENED, replay.shortenedCount() - windowsShortened);
@@ -454,6 +462,21 @@ public final class Dispatch implements RingHandler {
         String cause = defect.getClass().getName() + (trace.length > 0 ? " at " + trace[0] : "");
         if (loggedDefects.size() < DEFECTS_LOGGED_MAX && loggedDefects.add(cause)) {
             LOG.error("defect on a shard, logged once per cause: shard={}", shard.index(), defect);
+        }
+    }
+
+    /** Retention has removed what is below of a topic whose home this shard is; any thread. */
+    public void onRemoved(String org, TopicName name, long firstOffset) {
+        try {
+            shard.execute(() -> {
+                TopicLog log = topics.find(org, name);
+                DurableTopic durable = log == null ? null : log.durable();
+                if (durable != null) {
+                    durable.firstKept(firstOffset);
+                }
+            });
+        } catch (RejectedExecutionException stopping) {
+            // Nobody asks any more.
         }
     }
 

@@ -82,6 +82,9 @@ final class DurableDispatcher implements StoreQueue.Owner {
     /** Of events that are delivered early; null where there is no audit. */
     private @Nullable AuditTrail audit;
 
+    /** Of events that are to be acknowledged; null where nobody is told. */
+    private @Nullable Watch watch;
+
     DurableDispatcher(
             Shard shard,
             Engine engine,
@@ -120,6 +123,18 @@ final class DurableDispatcher implements StoreQueue.Owner {
         AuditTrail trail = new AuditTrail(config, head, store.beside(new Recorded()), metrics);
         audit = trail;
         trail.tellDamage(head, shard.clock().nowUs());
+    }
+
+    /** See {@link Dispatch#watch}. */
+    void watch(Watch told) {
+        watch = told;
+    }
+
+    /** A topic is held by one more. */
+    void onHeld(TopicLog log) {
+        if (watch != null && log.topic().channel().policy().acknowledged()) {
+            watch.onHeld(log.topic());
+        }
     }
 
     /** What became of audit records; on the shard. They are all urgent. */
@@ -255,14 +270,21 @@ final class DurableDispatcher implements StoreQueue.Owner {
             deduplication.put(log, producer, sequence, offset, arrivedNs);
         }
         if (ids != null && idAt >= 0) {
-            ids.add(
+            boolean isShort = ids.add(
                     idPart(incoming, idAt),
                     idPart(incoming, idAt + Long.BYTES),
                     offset,
                     durable.stamp(shard.clock().nowUs()));
+            if (isShort) {
+                topics.dedupWindows().note(log, ids);
+            }
         }
         home.queue(log);
         if (durable.isEarly()) {
+            if (watch != null && log.topic().channel().policy().acknowledged()) {
+                watch.onTaken(
+                        shard.index(), log.topic(), incoming, EventId.at(incoming), offset, log.subscriberCount() > 0);
+            }
             // The record takes room, too, and stands before its event.
             hasRoom = isRecorded(log, incoming, offset) && store.hasRoom(isUrgent, frameBytes);
         }

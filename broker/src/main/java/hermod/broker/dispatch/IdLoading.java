@@ -23,6 +23,10 @@ final class IdLoading {
     private final LongArrayList found = new LongArrayList();
 
     private int looked;
+
+    /** Events up to here were not looked at. */
+    private long forgottenUs = Long.MIN_VALUE;
+
     private long lowestOffset;
 
     IdLoading(int limitCount, long windowUs, long nowUs) {
@@ -36,7 +40,11 @@ final class IdLoading {
         ByteBuf entries = Unpooled.wrappedBuffer(page.entries());
         for (int at = 0; at < entries.writerIndex(); at += StoredEntry.bytes(entries, at)) {
             long timeUs = StoredEntry.storedAtUs(entries, at);
-            if (nowUs - timeUs > windowUs || looked == limitCount) {
+            if (nowUs - timeUs > windowUs) {
+                return true;
+            }
+            if (looked == limitCount) {
+                forgottenUs = timeUs;
                 return true;
             }
             looked++;
@@ -58,6 +66,7 @@ final class IdLoading {
 
     EventIds ids() {
         EventIds ids = new EventIds(limitCount, windowUs);
+        ids.forgotten(forgottenUs);
         for (int i = found.size() - 4; i >= 0; i -= 4) {
             long high = found.getLong(i);
             long low = found.getLong(i + 1);

@@ -174,15 +174,19 @@ final class StoredTopics {
     }
 
     private void refuse(Key key) {
+        refuse(key, ErrorCode.UNAVAILABLE);
+    }
+
+    private void refuse(Key key, ErrorCode code) {
         for (Hold each : end(key)) {
-            holds.onRefused(each, ErrorCode.UNAVAILABLE);
+            holds.onRefused(each, code);
         }
     }
 
     private void reserve(Key key, Hold first, EventLog.Opened opened, @Nullable EventIds ids) {
         boolean isEarly = first.channel().policy().durability() == Durability.DISK_EARLY;
         if (first.channel().policy().isState()) {
-            loadKeys(key, first, opened, ids, new StateKeys(stateKeysLimitCount), new byte[0]);
+            loadKeys(key, first, opened, ids, new StateKeys(stateKeysLimitCount, topics.keyBudget()), new byte[0]);
             return;
         }
         if (!isEarly) {
@@ -222,13 +226,19 @@ final class StoredTopics {
                 onShard(
                         page -> {
                             byte[] last = takeKeys(page, keys);
-                            if (page.isEnd()) {
+                            if (topics.keyBudget().isExceeded()) {
+                                keys.forgetAll();
+                                refuse(key, ErrorCode.TOO_MANY_TOPICS);
+                            } else if (page.isEnd()) {
                                 begin(key, first, opened, opened.epoch(), opened.nextOffset(), ids, keys);
                             } else {
                                 loadKeys(key, first, opened, ids, keys, last);
                             }
                         },
-                        fault -> refuse(key)));
+                        fault -> {
+                            keys.forgetAll();
+                            refuse(key);
+                        }));
     }
 
     /** @return the last key. */
@@ -270,6 +280,9 @@ final class StoredTopics {
         List<Hold> waiting = end(key);
         TopicLog log = topics.open(
                 first.org(), first.name(), first.channel(), shard.clock().nowNs(), epoch, durable, opened.nextOffset());
+        if (ids != null && ids.shortUs(shard.clock().nowUs()) > 0) {
+            topics.dedupWindows().note(log, ids);
+        }
         // Nobody may hold it in the end.
         topics.onIdle(log);
         for (Hold each : waiting) {

@@ -347,6 +347,7 @@ final class TopicDispatcher implements RunSink, PieceSink, DurableDispatcher.Hom
 
     @Override
     public void onReady(StoredTopics.Hold hold, TopicLog log) {
+        durables.onHeld(log);
         hold(log, hold.party(), hold.correlation(), hold.fromShard(), hold.asSubscriber(), hold.wantsState());
     }
 

@@ -6,6 +6,8 @@ import org.jspecify.annotations.Nullable;
 public interface Engine extends AutoCloseable {
     EventLog events();
 
+    ChannelLog channels();
+
     KeyedState state();
 
     EventBus bus();
@@ -19,6 +21,9 @@ public interface Engine extends AutoCloseable {
 
     /** How it is; any thread, never waits. */
     EngineStatus status();
+
+    /** Has retention tell from now on what it removes; one that has none never does. To be called once, before anything is asked. */
+    default void onRemoved(Retention.Listener listener) {}
 
     /** Finishes what was appended, syncs, and gives everything back. What is asked from here on fails with {@link EngineFault#CLOSED}. */
     @Override

@@ -119,7 +119,7 @@ public interface EventLog {
     void offsetAt(long stream, long storedAtUs, Answer<Long> answer);
 
     /**
-     * The last entry of each key, in the order of the keys; keys are {@link StoredEntry}'s. Retention does not remove them.
+     * The last entry of each key, in the order of the keys; keys are {@link StoredEntry}'s. Retention does not remove them, but where the key does not exist: was deleted, or its value has expired.
      *
      * @param afterKey the last one of the page before; empty for the first page.
      */

@@ -13,7 +13,7 @@ import io.netty.buffer.ByteBuf;
  *  +---------+--------+----------+----------+----------+---------+---------+---------------+-------------+-----+-----------
  * </pre>
  *
- * <p>length counts all bytes of the entry, its own included. The frame's handle is that of an earlier life of the topic: whoever sends the frame on sets it. An engine looks at nothing of the frame but its length and offset.
+ * <p>length counts all bytes of the entry, its own included. The frame's handle is that of an earlier life of the topic: whoever sends the frame on sets it. An engine looks at nothing of the frame but its length, its offset and, for retention, its time to live.
  */
 public final class StoredEntry {
     public static final int FIXED_BYTES = 56;
@@ -35,6 +35,12 @@ public final class StoredEntry {
 
     /** Where an EVENT frame has its offset: section 7 of the protocol. */
     private static final int FRAME_OFFSET_AT = 16;
+
+    private static final int FRAME_TIMESTAMP_AT = 24;
+    private static final int FRAME_TTL_AT = 32;
+
+    /** Bytes of a frame up to its time to live, that included. */
+    public static final int FRAME_HEAD_BYTES = FRAME_TTL_AT + Integer.BYTES;
 
     private StoredEntry() {}
 
@@ -121,5 +127,12 @@ public final class StoredEntry {
 
     public static long offset(ByteBuf in, int at) {
         return in.getLongLE(frameAt(in, at) + FRAME_OFFSET_AT);
+    }
+
+    /** Microseconds since 1970 after which the event is delivered to nobody; {@code Long.MAX_VALUE} for never. */
+    public static long expiresAtUs(ByteBuf in, int at) {
+        int frameAt = frameAt(in, at);
+        long ttlSeconds = in.getUnsignedIntLE(frameAt + FRAME_TTL_AT);
+        return ttlSeconds == 0 ? Long.MAX_VALUE : in.getLongLE(frameAt + FRAME_TIMESTAMP_AT) + ttlSeconds * 1_000_000L;
     }
 }

@@ -47,6 +47,23 @@ public enum Counter {
     EVENTS_NOT_STORED(
             "Events of durable channels that could not be stored: refused, or, where the channel delivers early, delivered and told NOT_STORED."),
     STORE_READS("Reads of stored events for subscribers that had fallen behind or came back."),
+    EVENTS_ACKNOWLEDGED(
+            "Events of acknowledged channels that a device was sent and has acknowledged, each counted once for each subscription."),
+    EVENTS_REDELIVERED(
+            "Events of acknowledged channels sent again because the device had not acknowledged them. Look at that client's handler."),
+    SAFETY_TAKEN("Events of acknowledged channels that wait for a device to acknowledge them."),
+    SAFETY_ACKNOWLEDGED("Of these, those that a device other than the publisher's acknowledged in time."),
+    SAFETY_ESCALATED_NO_SUBSCRIBER(
+            "Events of acknowledged channels that escalated because nobody was subscribed to their topic."),
+    SAFETY_ESCALATED_UNACKNOWLEDGED(
+            "The same because no device other than the publisher's acknowledged them in safety.acknowledge-timeout-ms."),
+    SAFETY_ESCALATED_TOO_MANY(
+            "The same because safety.waiting-limit-count events of their shard waited already. Raise that."),
+    SAFETY_ESCALATIONS_LOST(
+            "Escalations that could not be published on safety.escalation-topic, or not be made at all because too many were under way. The log names the first."),
+    SAFETY_WEBHOOKS_SENT("Escalations that the webhook has taken."),
+    SAFETY_WEBHOOKS_LOST(
+            "Escalations that the webhook did not take in safety.webhook-attempts-limit-count attempts, or that found safety.webhook-queue-limit-count waiting. The log says why."),
     OUTCOMES_LOST(
             "Answers to publishers on another shard that could not be sent; the publisher sends again and is told DUPLICATE."),
     PRODUCERS_FORGOTTEN(

@@ -21,6 +21,12 @@ public final class Metrics {
     /** Of the thread that keeps the operators' audit log; counters only. */
     private final ShardMetrics audit = new ShardMetrics(0, 1, 0);
 
+    /** Of the thread that has the consumer groups; no histograms. */
+    private final ShardMetrics groups;
+
+    /** Of the thread of safety escalations; counters only. */
+    private final ShardMetrics safety = new ShardMetrics(0, 1, 0);
+
     public Metrics(List<ChannelInfo> channels, int shardCount, MetricsConfig config) {
         this.channels = List.copyOf(channels);
         List<ShardMetrics> each = new ArrayList<>();
@@ -29,6 +35,7 @@ public final class Metrics {
                     channels.size(), config.histogramDigits(), config.histogramLimitCount() / shardCount));
         }
         this.shards = List.copyOf(each);
+        groups = new ShardMetrics(channels.size(), 1, 0);
     }
 
     public ShardMetrics shard(int index) {
@@ -40,9 +47,19 @@ public final class Metrics {
         return audit;
     }
 
+    /** For the thread that has the consumer groups. */
+    public ShardMetrics groups() {
+        return groups;
+    }
+
+    /** For the thread of safety escalations, likewise. */
+    public ShardMetrics safety() {
+        return safety;
+    }
+
     /** A counter over all shards. */
     public long get(Counter counter) {
-        long sum = audit.get(counter);
+        long sum = audit.get(counter) + groups.get(counter) + safety.get(counter);
         for (ShardMetrics shard : shards) {
             sum += shard.get(counter);
         }
@@ -72,6 +89,7 @@ public final class Metrics {
         ChannelInfo info = channels.get(channel);
         LatencySummary socket = summary(channel, Stage.BROKER_TO_SOCKET);
         LatencySummary handler = summary(channel, Stage.PUBLISH_TO_HANDLER);
+        long dedupShortUs = Math.min(info.dedupWindowUs(), highest(channel, ChannelGauge.DEDUP_SHORT_US));
         return new ChannelStats(
                 info.name(),
                 info.lane(),
@@ -87,7 +105,15 @@ public final class Metrics {
                 sum(channel, ChannelCounter.FILTERED),
                 sum(channel, ChannelCounter.CONFLATED),
                 sum(channel, ChannelCounter.SHED),
+                sum(channel, ChannelCounter.GROUP_HANDED_OUT),
+                sum(channel, ChannelCounter.GROUP_REPEATED),
+                sum(channel, ChannelCounter.GROUP_SETTLED),
+                sum(channel, ChannelCounter.GROUP_LOST),
                 highest(channel, ChannelGauge.BATCH_WINDOW_US),
+                highest(channel, ChannelGauge.GROUP_LAG),
+                info.dedupWindowUs() - dedupShortUs,
+                dedupShortUs,
+                info.dedupIdsLimit(),
                 summary(channel, Stage.PUBLISH_TO_BROKER),
                 summary(channel, Stage.IN_BROKER),
                 socket,
@@ -97,7 +123,7 @@ public final class Metrics {
     }
 
     private long sum(int channel, ChannelCounter counter) {
-        long sum = 0;
+        long sum = groups.get(channel, counter);
         for (ShardMetrics shard : shards) {
             sum += shard.get(channel, counter);
         }
@@ -105,7 +131,7 @@ public final class Metrics {
     }
 
     private long highest(int channel, ChannelGauge gauge) {
-        long highest = 0;
+        long highest = groups.get(channel, gauge);
         for (ShardMetrics shard : shards) {
             highest = Math.max(highest, shard.get(channel, gauge));
         }

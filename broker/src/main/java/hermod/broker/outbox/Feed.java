@@ -3,6 +3,7 @@ package hermod.broker.outbox;
 import hermod.broker.filter.FeedFilter;
 import hermod.broker.shard.RunsOn;
 import hermod.protocol.Priority;
+import io.netty.buffer.ByteBuf;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,6 +24,14 @@ public final class Feed {
         SHED
     }
 
+    /** Told of what of a feed was given to the socket. */
+    public interface Written {
+        /**
+         * @param memory borrowed; whole EVENT frames from {@code from} to {@code to}. Those that have expired by {@code nowUs} were left out.
+         */
+        void onWritten(ByteBuf memory, int from, int to, long nowUs, long nowNs);
+    }
+
     private final Outbox outbox;
     private final int handle;
     private final int channel;
@@ -30,6 +39,10 @@ public final class Feed {
     private final long device;
     private final boolean takesBatches;
     private @Nullable FeedFilter filter;
+
+    /** Null mostly: only where it matters what was sent. */
+    @Nullable
+    Written written;
 
     State state = State.LIVE;
 
@@ -99,6 +112,11 @@ public final class Feed {
 
     public Outbox outbox() {
         return outbox;
+    }
+
+    /** From here on this one is told of what is written; not for a feed that takes batches. */
+    public void onWritten(Written told) {
+        written = told;
     }
 
     /** Whether it may be sent the compressed form of a run. */

@@ -520,6 +520,22 @@ public final class Outbox {
     }
 
     /**
+     * Has a live feed of which nothing waits send again from an offset on, in order; what is no longer kept of it is announced as missing.
+     *
+     * @return false for one that waits for its socket or reads already: nothing has changed.
+     */
+    public boolean rewind(Feed feed, long offset) {
+        if (isClosed || !feed.isLive() || feed.isQueued() || offset >= feed.nextOffset) {
+            return false;
+        }
+        // It is not slow: neither counters nor the ladder are to take it for that.
+        feed.knownEnd = Math.max(feed.knownEnd, feed.nextOffset);
+        feed.nextOffset = offset;
+        backlog().add(feed, Priority.ofCode(laneOf(feed.lane())));
+        return true;
+    }
+
+    /**
      * Has a feed begin with the snapshot of a state topic; a PROGRESS stands at its end.
      *
      * @param end above the offsets in it: events follow from there on.
@@ -878,6 +894,10 @@ public final class Outbox {
         }
         deficitBytes[lane] -= bytes;
         unflushedBytes += bytes;
+        Feed feed = out.feed;
+        if (feed != null && feed.written != null && out.count > 0) {
+            feed.written.onWritten(out.memory, out.from, out.to, clock.nowUs(), clock.nowNs());
+        }
         if (clock.nowUs() < out.expiresAtUs) {
             if (bytes <= COPIED_BYTES_MAX && (isJoining || heads[lane] != null)) {
                 isJoining = true;

@@ -69,6 +69,11 @@ final class Occurrence implements Party {
 
     /** To be called once, on the shard. */
     void begin() {
+        if (dispatch.shard().clock().nowUs() < sequence) {
+            // The scheduler has read the clock later than the shard: what is due must not look as if it came from the
+            // future.
+            dispatch.shard().clock().anchor();
+        }
         dispatch.add(this);
         dispatch.hold(this, CORRELATION, org, topicName, false, true, false);
     }

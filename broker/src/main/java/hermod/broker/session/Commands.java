@@ -15,6 +15,7 @@ import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.Unsubscribe;
 import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameCheck;
+import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
 import io.netty.buffer.ByteBuf;
 import java.util.List;
@@ -24,7 +25,7 @@ import org.jspecify.annotations.Nullable;
 public final class Commands {
     private Commands() {}
 
-    /** Registers them, and a refusal for the frame type whose feature this version does not have. */
+    /** Registers them. */
     public static CommandRouter registerAll(CommandRouter router) {
         router.register(FrameType.SUBSCRIBE, Commands::subscribe)
                 .register(FrameType.OPEN, Commands::open)
@@ -35,12 +36,7 @@ public final class Commands {
                 .register(FrameType.CLOSE, Commands::close);
         return router.register(FrameType.RESUME, Commands::resume)
                 .register(FrameType.CREDIT, Commands::credit)
-                .register(
-                        FrameType.ACK,
-                        (session, requestId, in, at) -> session.error(
-                                requestId,
-                                ErrorCode.UNSUPPORTED,
-                                "ACK is part of the protocol, but this broker does not have it yet"));
+                .register(FrameType.ACK, Commands::acknowledge);
     }
 
     private static void credit(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {
@@ -52,6 +48,15 @@ public final class Commands {
         session.grant(FlowFrames.first(in, at));
     }
 
+    private static void acknowledge(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {
+        if (!session.has(Feature.ACK)) {
+            session.error(requestId, ErrorCode.UNSUPPORTED, "ACK was not agreed in HELLO and WELCOME");
+            return;
+        }
+        FrameCheck.bodyIs(FlowFrames.ONE_NUMBER_BODY_BYTES, in, at);
+        session.held().acknowledge(FrameHeader.handle(in, at), FlowFrames.first(in, at));
+    }
+
     private static void resume(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {
         if (!session.has(Feature.RESUME)) {
             session.error(requestId, ErrorCode.UNSUPPORTED, "RESUME was not agreed in HELLO and WELCOME");
@@ -59,7 +64,7 @@ public final class Commands {
         }
         Resume wanted = ControlCodec.decode(Resume.parser(), in, at);
         if (!isRefused(session, requestId, wanted.getCursorsCount())) {
-            session.inTurn(requestId, false, () -> session.resume(requestId, wanted));
+            session.changes().inTurn(requestId, false, () -> session.requests().resume(requestId, wanted));
         }
     }
 
@@ -67,7 +72,7 @@ public final class Commands {
         Subscribe asked = ControlCodec.decode(Subscribe.parser(), in, at);
         List<Wish> wishes = Wish.of(asked.getTopicsList(), asked.getFilteredList());
         if (!isRefused(session, requestId, wishes.size())) {
-            session.inTurn(requestId, false, () -> hold(session, FrameType.SUBSCRIBED, requestId, wishes));
+            session.changes().inTurn(requestId, false, () -> hold(session, FrameType.SUBSCRIBED, requestId, wishes));
         }
     }
 
@@ -79,7 +84,7 @@ public final class Commands {
     }
 
     private static void hold(Session session, FrameType answer, int requestId, List<Wish> wishes) {
-        session.holdTopics(new TopicRequest(answer, requestId, wishes.size()), wishes);
+        session.requests().holdTopics(new TopicRequest(answer, requestId, wishes.size()), wishes);
     }
 
     /** Whether a request for topics is refused as a whole; its answer is written then. A name that is refused counts too: it costs its answer. */
@@ -92,7 +97,7 @@ public final class Commands {
                             + ProtocolLimits.TOPICS_PER_REQUEST);
             return true;
         }
-        int retryAfterMs = session.askRetryAfterMs(topics);
+        int retryAfterMs = session.requests().askRetryAfterMs(topics);
         if (retryAfterMs > 0) {
             session.error(
                     requestId, ErrorCode.RATE_LIMITED, "topics are asked for faster than they may be", retryAfterMs);
@@ -104,7 +109,7 @@ public final class Commands {
     private static void unsubscribe(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {
         List<Integer> handles =
                 ControlCodec.decode(Unsubscribe.parser(), in, at).getHandlesList();
-        session.inTurn(requestId, false, () -> session.letGo(requestId, handles));
+        session.changes().inTurn(requestId, false, () -> session.held().letGo(requestId, handles));
     }
 
     private static void replace(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {
@@ -117,13 +122,19 @@ public final class Commands {
             if (twice != null) {
                 session.error(requestId, ErrorCode.BAD_REQUEST, "a topic is named twice: '" + twice + "'");
             } else {
-                session.inTurn(requestId, true, () -> session.replace(requestId, wishes, asked.getKeepOthers()));
+                session.changes()
+                        .inTurn(
+                                requestId,
+                                true,
+                                () -> session.changes().replace(requestId, wishes, asked.getKeepOthers()));
             }
         }
     }
 
     private static void refresh(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {
-        session.refresh(requestId, ControlCodec.decode(Refresh.parser(), in, at).getToken());
+        session.tokenRefresh()
+                .refresh(
+                        requestId, ControlCodec.decode(Refresh.parser(), in, at).getToken());
     }
 
     private static void report(Session session, int requestId, ByteBuf in, int at) throws ProtocolException {

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * <p>One of {@link #answer} and {@link #refuse} is to be called, once: until then the question counts as under way.
  */
 public final class Inquiry {
-    private final Session session;
+    private final Inquiries inquiries;
     private final int requestId;
     private final String org;
     private final String topic;
@@ -26,14 +26,14 @@ public final class Inquiry {
     private final long device;
 
     Inquiry(
-            Session session,
+            Inquiries inquiries,
             int requestId,
             String org,
             String topic,
             Channel channel,
             @Nullable EventFilter filter,
             long device) {
-        this.session = session;
+        this.inquiries = inquiries;
         this.requestId = requestId;
         this.org = org;
         this.topic = topic;
@@ -60,7 +60,7 @@ public final class Inquiry {
 
     /** Of an EVENT to this connection, in bytes. */
     public int frameLimitBytes() {
-        return session.ground().frameLimitBytes();
+        return inquiries.frameLimitBytes();
     }
 
     /** Whether an event is meant for whoever asks: its device is not left out, and the filter matches. @param in borrowed, with an EVENT at {@code at}. */
@@ -91,7 +91,7 @@ public final class Inquiry {
      */
     public void answer(ByteBuf frame, int expiredCount) {
         try {
-            session.execute(() -> session.onAnswered(this, frame, expiredCount));
+            inquiries.execute(() -> inquiries.onAnswered(this, frame, expiredCount));
         } catch (RejectedExecutionException stopped) {
             frame.release();
         }
@@ -100,7 +100,7 @@ public final class Inquiry {
     /** Answers with ERROR. @param retryAfterMs 0 for no advice. */
     public void refuse(ErrorCode code, String sentence, int retryAfterMs) {
         try {
-            session.execute(() -> session.onRefused(this, code, sentence, retryAfterMs));
+            inquiries.execute(() -> inquiries.onRefused(this, code, sentence, retryAfterMs));
         } catch (RejectedExecutionException stopped) {
             // Nobody is left to be told.
         }

@@ -43,9 +43,17 @@ public record PublishConfig(
                 max = 3_600_000,
                 text =
                         "A client that asks and does not read its answers is not read from either; after this long in which its socket took nothing it is closed with SLOW_CONSUMER.")
-        int unreadAnswersTimeoutMs) {
+        int unreadAnswersTimeoutMs,
+
+        @Setting(
+                unit = "ms",
+                min = 0,
+                max = 60_000,
+                text =
+                        "How long a connection stays after its client's goodbye for the outcomes of what it has published, which on a channel on disk come with the disk. What has none then is closed without, and the client may send it again. 0: none is waited for.")
+        int goodbyeOutcomesMs) {
 
     public static PublishConfig defaults() {
-        return new PublishConfig(16_384, 4 * 1024 * 1024, 120, 60, 100_000, 60_000);
+        return new PublishConfig(16_384, 4 * 1024 * 1024, 120, 60, 100_000, 60_000, 1_000);
     }
 }

@@ -60,7 +60,10 @@ final class Replacement {
         }
     }
 
-    private final Session session;
+    private final Dispatch dispatch;
+    private final TopicGate gate;
+    private final HeldTopics held;
+    private final TopicRequests requests;
     private final boolean keepsOthers;
     private final boolean tellsFilters;
     private final Consumer<Replaced> onDone;
@@ -74,8 +77,18 @@ final class Replacement {
      * @param onDone called once on the shard, at the switch, with the answer; not when the connection ends before.
      */
     Replacement(
-            Session session, List<Wish> wishes, boolean keepsOthers, boolean tellsFilters, Consumer<Replaced> onDone) {
-        this.session = session;
+            Dispatch dispatch,
+            TopicGate gate,
+            HeldTopics held,
+            TopicRequests requests,
+            List<Wish> wishes,
+            boolean keepsOthers,
+            boolean tellsFilters,
+            Consumer<Replaced> onDone) {
+        this.dispatch = dispatch;
+        this.gate = gate;
+        this.held = held;
+        this.requests = requests;
         this.keepsOthers = keepsOthers;
         this.tellsFilters = tellsFilters;
         this.onDone = onDone;
@@ -97,9 +110,9 @@ final class Replacement {
     }
 
     void start() {
-        Map<String, HeldTopic> subscribed = session.subscribedByName();
-        long filterBytes = keepsOthers ? session.filterBytes(named::contains) : 0;
-        int heldCount = session.heldCount();
+        Map<String, HeldTopic> subscribed = held.subscribedByName();
+        long filterBytes = keepsOthers ? requests.filterBytes(named::contains) : 0;
+        int heldCount = requests.heldCount();
         if (!keepsOthers) {
             for (HeldTopic row : subscribed.values()) {
                 heldCount -= row.isOpened || named.contains(row.topic().name().toString()) ? 0 : 1;
@@ -107,20 +120,20 @@ final class Replacement {
         }
         missingCount = 1;
         for (Want want : wants) {
-            want.refusal = session.refusalOf(want.wish, filterBytes);
+            want.refusal = gate.refusalOf(want.wish, filterBytes);
             if (want.refusal != null) {
                 continue;
             }
-            want.filter = session.compiled(want.wish);
+            want.filter = gate.compiled(want.wish);
             filterBytes += want.filter == null ? 0 : want.filter.bytes();
             HeldTopic row = subscribed.get(want.wish.topic());
             if (row != null) {
                 want.handle = row.topic().handle();
-            } else if (!session.isHeld(want.wish.topic()) && ++heldCount > session.topicsLimitCount()) {
-                want.refusal = session.tooManyHeld(want.wish.topic());
+            } else if (!held.isHeld(want.wish.topic()) && ++heldCount > gate.topicsLimitCount()) {
+                want.refusal = gate.tooManyHeld(want.wish.topic());
             } else {
                 missingCount++;
-                asked.put(session.askFor(want.wish.topic()), want);
+                asked.put(requests.askFor(want.wish.topic()), want);
             }
         }
         onAnswer();
@@ -135,15 +148,15 @@ final class Replacement {
         }
         if (topic == null) {
             ErrorCode code = refusal == null ? ErrorCode.UNAVAILABLE : refusal;
-            want.refusal = Session.refusal(want.wish.topic(), code, code.meaning());
-        } else if ((want.refusal = session.refusalOf(want.wish.topic(), true)) != null) {
+            want.refusal = TopicGate.refusal(want.wish.topic(), code, code.meaning());
+        } else if ((want.refusal = gate.refusalOf(want.wish.topic(), true)) != null) {
             // A REFRESH took the right away while the home was asked, or an operator switched the channel off.
-            session.dispatch().letGo(topic, true);
+            dispatch.letGo(topic, true);
         } else {
             want.handle = topic.handle();
             want.grantedOffset = nextOffset;
             want.stateCount = stateCount;
-            session.hold(topic, true, EventFilter.NOTHING, nextOffset);
+            held.hold(topic, true, EventFilter.NOTHING, nextOffset);
         }
         onAnswer();
         return true;
@@ -157,7 +170,7 @@ final class Replacement {
 
     private Replaced switchAll() {
         Replaced.Builder answer = Replaced.newBuilder();
-        Map<String, HeldTopic> subscribed = session.subscribedByName();
+        Map<String, HeldTopic> subscribed = held.subscribedByName();
         for (Want want : wants) {
             answer.addResults(switchOne(want));
             subscribed.remove(want.wish.topic());
@@ -175,14 +188,14 @@ final class Replacement {
         if (refused != null) {
             return refused;
         }
-        HeldTopic row = session.heldOf(want.handle);
+        HeldTopic row = held.heldOf(want.handle);
         Feed feed = row == null ? null : row.feed;
         if (row == null || feed == null) {
             // A REFRESH took the right away while the homes were asked.
-            return Session.refusal(want.wish.topic(), ErrorCode.FORBIDDEN, ErrorCode.FORBIDDEN.meaning());
+            return TopicGate.refusal(want.wish.topic(), ErrorCode.FORBIDDEN, ErrorCode.FORBIDDEN.meaning());
         }
         if (!switchFilter(feed, want.filter)) {
-            return Session.refusal(
+            return TopicGate.refusal(
                             want.wish.topic(),
                             ErrorCode.BACK_PRESSURED,
                             "the topic's filter was replaced " + FeedFilter.EARLIER_MAX
@@ -194,9 +207,9 @@ final class Replacement {
         FeedFilter filter = feed.filter();
         // A feed that fell behind since its filter was set reads what came before by the one before.
         long switchOffset = Math.max(feed.nextOffset(), filter == null ? 0 : filter.since());
-        TopicResult result = session.granted(want.wish.topic(), row, switchOffset);
+        TopicResult result = requests.granted(want.wish.topic(), row, switchOffset);
         if (want.stateCount >= 0) {
-            result = session.beginWithState(result, feed, want.grantedOffset, want.stateCount);
+            result = requests.beginWithState(result, feed, want.grantedOffset, want.stateCount);
         }
         return tellsFilters && want.wish.filter() != null
                 ? result.toBuilder().setFilter(want.wish.filter()).build()
@@ -204,12 +217,11 @@ final class Replacement {
     }
 
     private boolean switchFilter(Feed feed, @Nullable EventFilter wanted) {
-        Dispatch dispatch = session.dispatch();
         FeedFilter filter = feed.filter();
         EventFilter current = filter == null ? null : filter.current();
         if (filter != null && filter.isStarting()) {
             // Nothing of it was ever selected.
-            feed.filter(session.feedFilter(wanted, feed.nextOffset()));
+            feed.filter(held.feedFilter(wanted, feed.nextOffset()));
             return true;
         }
         if (Objects.equals(messageOf(current), messageOf(wanted))) {
@@ -234,7 +246,7 @@ final class Replacement {
     private RemovedTopic remove(HeldTopic row) {
         Feed feed = row.feed;
         long end = feed == null ? 0 : feed.firstUnsent();
-        session.unsubscribe(row);
+        held.unsubscribe(row);
         return RemovedTopic.newBuilder()
                 .setHandle(row.topic().handle())
                 .setEndOffset(end)

@@ -38,7 +38,8 @@ public record SessionGround(
         Hashes hashes,
         ByteBufAllocator allocator,
         String homeRegion,
-        boolean isDev) {
+        boolean isDev,
+        Acknowledgements.Ground acknowledgements) {
 
     /** What clients are told of the switches as they are now. Made anew with each question: connections and operators ask, not events. */
     ServiceNotice notice() {

@@ -165,7 +165,7 @@ public final class Sessions {
                     && view.identity().org().equals(org)
                     && view.identity().user().equals(user)) {
                 CompletableFuture<@Nullable Replaced> told = new CompletableFuture<>();
-                session.replaceUnasked(wishes, keepsOthers, told::complete);
+                session.changes().replaceUnasked(wishes, keepsOthers, told::complete);
                 answers.add(new Answer(view.id(), view.device(), told));
             }
         }

@@ -28,6 +28,7 @@ final class Welcoming {
             | Feature.RESUME.bit()
             | Feature.GAP.bit()
             | Feature.FILTER.bit()
+            | Feature.ACK.bit()
             | Feature.STATE.bit();
 
     private Welcoming() {}
@@ -94,7 +95,7 @@ final class Welcoming {
                         .setPayloadBytes(ground.payloadLimitBytes())
                         .setPublishWindowEvents(ground.publish().windowEvents())
                         .setPublishWindowBytes(ground.publish().windowBytes())
-                        .setTopicsPerConnection(Session.topicsLimitCount(config, who))
+                        .setTopicsPerConnection(TopicGate.topicsLimitCount(config, who))
                         .setPublishesPerSecond(isLimited ? config.publishesPerSecond() : 0)
                         .setPublishBytesPerSecond(isLimited ? config.publishBytesPerSecond() : 0))
                 .setPingIntervalMs(config.pingIntervalMs())

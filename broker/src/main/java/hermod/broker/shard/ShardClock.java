@@ -9,6 +9,11 @@ package hermod.broker.shard;
 public class ShardClock {
     private static final long NS_PER_US = 1_000;
 
+    /** Two readings further apart than this are taken again: this thread was not running in between, and its clock would be behind by as much. */
+    private static final long ANCHOR_NS_MAX = 20_000;
+
+    private static final int ANCHOR_TRIES = 3;
+
     private long anchorUs;
     private long anchorNs;
     private long nowNs;
@@ -33,8 +38,15 @@ public class ShardClock {
 
     /** Reads the system's wall clock again. */
     public final void anchor() {
-        anchorUs = readWallUs();
-        anchorNs = readNs();
+        long beforeNs = readNs();
+        for (int i = 0; i < ANCHOR_TRIES; i++) {
+            anchorUs = readWallUs();
+            anchorNs = readNs();
+            if (anchorNs - beforeNs <= ANCHOR_NS_MAX) {
+                break;
+            }
+            beforeNs = anchorNs;
+        }
         nowNs = anchorNs;
         nowUs = anchorUs;
     }

@@ -36,7 +36,10 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
     /** The built-in table. */
     public static ChannelPolicies defaults() {
         Map<String, ChannelPolicy> table = new LinkedHashMap<>();
-        table.put("safety", policy(Priority.URGENT, Priority.URGENT, Durability.DISK_EARLY, "7d", 0, 100));
+        table.put(
+                "safety",
+                policy(Priority.URGENT, Priority.URGENT, Durability.DISK_EARLY, "7d", 0, 100)
+                        .withAcknowledgements());
         ChannelPolicy money = policy(Priority.HIGH, Priority.HIGH, Durability.DISK, "7d, last-per-key", 1, 250)
                 .withDedupWindow(MONEY_DEDUP_S);
         table.put("wallet", money);
@@ -117,7 +120,8 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                 ChannelPolicy.WINDOW_MIN_EVENTS,
                 0,
                 TALK_PER_MINUTE,
-                durability.isOnDisk() ? DEDUP_S : 0);
+                durability.isOnDisk() ? DEDUP_S : 0,
+                false);
     }
 
     private static ChannelPolicy batched(ChannelPolicy of, Batching batching, int minMs, int maxMs) {
@@ -135,7 +139,8 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                 of.windowMinEvents(),
                 of.ratePerMinute(),
                 of.rateBurst(),
-                of.dedupWindowS());
+                of.dedupWindowS(),
+                of.acknowledged());
     }
 
     /** Only events whose publisher gives them the attribute are ever left out, so it does no harm where nobody does. */
@@ -154,6 +159,7 @@ public record ChannelPolicies(Map<String, ChannelPolicy> byName) {
                 of.windowMinEvents(),
                 of.ratePerMinute(),
                 of.rateBurst(),
-                of.dedupWindowS());
+                of.dedupWindowS(),
+                of.acknowledged());
     }
 }

@@ -25,7 +25,8 @@ public record ChannelPolicy(
                 max = 64,
                 text =
                         "What is kept for replay: `none`, `replay-window`, or an age with options after commas, such as `24h, 10000 events`, `7d, "
-                                + "last-per-key`, `7d, by-type`. With last-per-key, which needs durability disk, the last value of each key stays whatever its age, and a new subscriber gets it first.")
+                                + "last-per-key`, `7d, by-type`. With last-per-key, which needs durability disk, the last value of each key stays whatever its age, and a new subscriber gets it first. With by-type, on disk, the oldest events go as soon as their own time to live is over, which the type gives where the publisher names none, "
+                                + "but are kept for dedup-window-s; one that lives longer keeps those behind it.")
         String keeps,
 
         @Setting(text = "Whether events may wait for each other; the first after a quiet time always goes at once.")
@@ -91,7 +92,12 @@ public record ChannelPolicy(
                 max = 2_592_000,
                 text =
                         "How long a durable channel recognises an event id it has stored, whoever sends it again: the second one is told DUPLICATE with the first one's offset. At most topic.dedup-ids-per-topic-limit-count ids a topic. 0, and in memory: ids are not compared.")
-        int dedupWindowS) {
+        int dedupWindowS,
+
+        @Setting(
+                text =
+                        "Whether subscribers' devices are to acknowledge the events: those they do not are sent again (redelivery), and an event that no device but its publisher's has acknowledged escalates (safety). Needs durability disk-early.")
+        boolean acknowledged) {
 
     static final int WINDOW_MIN_EVENTS = 100;
 
@@ -99,6 +105,7 @@ public record ChannelPolicy(
     private static final String CONFLATE_BY_NONE = "none";
 
     private static final String LAST_PER_KEY = "last-per-key";
+    private static final String BY_TYPE = "by-type";
 
     private static final Pattern KEEPS = Pattern.compile(
             "none|replay-window|[1-9][0-9]{0,5}[smhd](, [1-9][0-9]{0,8} events)?(, last-per-key)?(, by-type)?");
@@ -118,6 +125,9 @@ public record ChannelPolicy(
         if (keeps.contains(LAST_PER_KEY) && durability != Durability.DISK) {
             throw new IllegalArgumentException("keeps is '" + keeps
                     + "'; last-per-key needs durability disk, so that a version stands for a value that is stored");
+        }
+        if (acknowledged && durability != Durability.DISK_EARLY) {
+            throw new IllegalArgumentException("acknowledged needs durability disk-early, which here is " + durability);
         }
         if (!KEEPS.matcher(keeps).matches()) {
             throw new IllegalArgumentException(
@@ -142,7 +152,8 @@ public record ChannelPolicy(
                 WINDOW_MIN_EVENTS,
                 0,
                 60,
-                0);
+                0,
+                false);
     }
 
     /** The same with another publish rate. */
@@ -161,7 +172,8 @@ public record ChannelPolicy(
                 windowMinEvents,
                 perMinute,
                 burst,
-                dedupWindowS);
+                dedupWindowS,
+                acknowledged);
     }
 
     /** The same with another time for which event ids are recognised. */
@@ -180,12 +192,38 @@ public record ChannelPolicy(
                 windowMinEvents,
                 ratePerMinute,
                 rateBurst,
-                seconds);
+                seconds,
+                acknowledged);
+    }
+
+    /** The same with devices that acknowledge. */
+    ChannelPolicy withAcknowledgements() {
+        return new ChannelPolicy(
+                lane,
+                ceiling,
+                durability,
+                keeps,
+                batching,
+                batchMinMs,
+                batchMaxMs,
+                conflateBy,
+                tier,
+                goalP95Ms,
+                windowMinEvents,
+                ratePerMinute,
+                rateBurst,
+                dedupWindowS,
+                true);
     }
 
     /** Whether a subscriber that is behind gets only the newest event of each key. */
     public boolean conflates() {
         return !conflateBy.equals(CONFLATE_BY_NONE);
+    }
+
+    /** Whether an event id that is stored is recognised when it comes again. */
+    public boolean comparesIds() {
+        return durability.isOnDisk() && dedupWindowS > 0;
     }
 
     /** Whether its topics keep the last value of each key, which a new subscriber gets first. */
@@ -222,6 +260,11 @@ public record ChannelPolicy(
     public long keepsEvents() {
         int end = keeps.indexOf(" events");
         return end < 0 ? Long.MAX_VALUE : Long.parseLong(keeps.substring(keeps.lastIndexOf(' ', end - 1) + 1, end));
+    }
+
+    /** Whether an event is kept no longer than its own time to live, which its type gives. */
+    public boolean keepsByType() {
+        return keeps.contains(BY_TYPE);
     }
 
     /** The goal in microseconds, as latencies are measured. */

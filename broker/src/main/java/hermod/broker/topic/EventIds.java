@@ -24,6 +24,9 @@ public final class EventIds {
     private int head;
     private int count;
 
+    /** Ids that came up to here may be forgotten, though they are in the window. */
+    private long forgottenUs = Long.MIN_VALUE;
+
     /** Index in the ring, and 1; 0 for free. Twice as long as the ring. */
     private int[] table = new int[2 * FIRST_CAPACITY];
 
@@ -32,8 +35,13 @@ public final class EventIds {
      * @param windowUs how long an id is remembered.
      */
     public EventIds(int limitCount, long windowUs) {
-        this.limitCount = Integer.highestOneBit(Math.max(FIRST_CAPACITY, limitCount) * 2 - 1);
+        this.limitCount = capacity(limitCount);
         this.windowUs = windowUs;
+    }
+
+    /** Ids that are remembered under this limit: it is rounded up to a power of two. */
+    public static int capacity(int limitCount) {
+        return Integer.highestOneBit(Math.max(FIRST_CAPACITY, limitCount) * 2 - 1);
     }
 
     /** @return the offset the id got, or 0. */
@@ -43,12 +51,18 @@ public final class EventIds {
         return table[slot] == 0 ? 0 : offsets[table[slot] - 1];
     }
 
-    /** Remembers an id that {@link #find} does not know. Times do not fall. */
-    public void add(long high, long low, long offset, long timeUs) {
+    /**
+     * Remembers an id that {@link #find} does not know. Times do not fall.
+     *
+     * @return whether an older one was forgotten for it before its time.
+     */
+    public boolean add(long high, long low, long offset, long timeUs) {
         if (count == highs.length && count < limitCount) {
             grow();
         }
-        if (count == highs.length) {
+        boolean isFull = count == highs.length;
+        if (isFull) {
+            forgottenUs = Math.max(forgottenUs, timesUs[head]);
             forgetOldest();
         }
         int at = head + count++ & highs.length - 1;
@@ -57,6 +71,17 @@ public final class EventIds {
         offsets[at] = offset;
         timesUs[at] = timeUs;
         table[slotOf(high, low)] = at + 1;
+        return isFull && shortUs(timeUs) > 0;
+    }
+
+    /** Nothing is known of ids that came at that time or before. */
+    public void forgotten(long upToUs) {
+        forgottenUs = Math.max(forgottenUs, upToUs);
+    }
+
+    /** By how much the window is shorter now than it is to be, because there were too many ids; 0 for not at all. */
+    public long shortUs(long nowUs) {
+        return forgottenUs == Long.MIN_VALUE ? 0 : Math.max(0, windowUs - Math.max(0, nowUs - forgottenUs));
     }
 
     /** Takes an id back: its event was not stored. */

@@ -36,6 +36,8 @@ public final class HomeTopics {
     private final ReplayBudget replay;
     private final Deduplication deduplication;
     private final SecureRandom random = new SecureRandom();
+    private final KeyBudget keyBudget;
+    private final DedupWindows dedupWindows = new DedupWindows();
     private final Map<Key, TopicLog> byName = new HashMap<>();
     private final Int2ObjectHashMap<TopicLog> byHandle = new Int2ObjectHashMap<>();
     /** Each at most once, the one idle longest first. */
@@ -56,6 +58,7 @@ public final class HomeTopics {
         this.shardCount = shardCount;
         this.limitCount = Math.max(1, Math.min(config.topicsLimitCount(), HandleTable.capacity()) / shardCount);
         this.idleNs = TimeUnit.SECONDS.toNanos(config.idleSeconds());
+        keyBudget = new KeyBudget(Math.max(1, config.stateKeysLimitCount() / shardCount));
         this.handles = handles;
         this.chunks = chunks;
         this.replay = replay;
@@ -93,6 +96,16 @@ public final class HomeTopics {
     /** The topic of that name; null when it is not known now. */
     public @Nullable TopicLog find(String org, TopicName name) {
         return byName.get(new Key(org, name.toString()));
+    }
+
+    /** For the keys of these topics. */
+    public KeyBudget keyBudget() {
+        return keyBudget;
+    }
+
+    /** Those of these topics that remember fewer event ids than they should. */
+    public DedupWindows dedupWindows() {
+        return dedupWindows;
     }
 
     /** Whether there are as many topics as there may be. @param coming that are being opened. */
@@ -167,6 +180,11 @@ public final class HomeTopics {
         byHandle.remove(topic.handle());
         handles.remove(topic);
         deduplication.forget(log);
+        DurableTopic durable = log.durable();
+        StateKeys keys = durable == null ? null : durable.keys();
+        if (keys != null) {
+            keys.forgetAll();
+        }
         log.close();
         freeIndices.addInt(HandleTable.index(topic.handle()) / shardCount);
     }

@@ -81,6 +81,11 @@ public final class StateKeys {
     public record Part(long[] offsets, boolean isEnd) {}
 
     private final int limitCount;
+    private final KeyBudget budget;
+
+    /** Keys that the budget knows of. */
+    private int budgeted;
+
     private final Map<String, Cell> cells = new HashMap<>();
 
     /** By rising ends. */
@@ -89,9 +94,24 @@ public final class StateKeys {
     /** No stored value expires before; what did is forgotten when the keys are as many as there may be. */
     private long firstExpiryUs = Long.MAX_VALUE;
 
-    /** @param limitCount keys at most. */
-    public StateKeys(int limitCount) {
+    /**
+     * @param limitCount keys at most.
+     * @param budget of all topics of the shard.
+     */
+    public StateKeys(int limitCount, KeyBudget budget) {
         this.limitCount = limitCount;
+        this.budget = budget;
+    }
+
+    /** The topic is forgotten, or was not opened in the end. */
+    public void forgetAll() {
+        cells.clear();
+        settleBudget();
+    }
+
+    private void settleBudget() {
+        budget.add(cells.size() - budgeted);
+        budgeted = cells.size();
     }
 
     /** Keys that are known, those among them that are on their way in or out. */
@@ -105,6 +125,7 @@ public final class StateKeys {
             Cell cell = new Cell();
             cell.stored = new Version(offset, frameBytes, expiresAtUs, false);
             cells.put(key, cell);
+            settleBudget();
             firstExpiryUs = Math.min(firstExpiryUs, expiresAtUs);
         }
     }
@@ -127,13 +148,17 @@ public final class StateKeys {
 
     /** Whether there is no room for this key, which is new. */
     public boolean isFullFor(String key, long nowUs) {
-        if (cells.size() < limitCount || cells.containsKey(key)) {
+        if (hasRoom() || cells.containsKey(key)) {
             return false;
         }
         if (firstExpiryUs <= nowUs) {
             forgetExpired(nowUs);
         }
-        return cells.size() >= limitCount;
+        return !hasRoom();
+    }
+
+    private boolean hasRoom() {
+        return cells.size() < limitCount && !budget.isFull();
     }
 
     private void forgetExpired(long nowUs) {
@@ -141,6 +166,7 @@ public final class StateKeys {
             Version stored = cell.stored;
             return !cell.isUnderWay() && (stored == null || !stored.isThere(nowUs));
         });
+        settleBudget();
         firstExpiryUs = Long.MAX_VALUE;
         for (Cell cell : cells.values()) {
             Version stored = cell.stored;
@@ -151,6 +177,7 @@ public final class StateKeys {
     /** An event of the key was accepted and waits to be stored. @param frameBytes of its EVENT. */
     public void accept(String key, long offset, int frameBytes, long expiresAtUs, boolean isDeleted) {
         Cell cell = cells.computeIfAbsent(key, any -> new Cell());
+        settleBudget();
         ArrayDeque<Version> waiting = cell.underWay;
         if (waiting == null) {
             waiting = new ArrayDeque<>(1);
@@ -203,6 +230,7 @@ public final class StateKeys {
     private void forgetIfEmpty(String key, Cell cell) {
         if (cell.stored == null && !cell.isUnderWay()) {
             cells.remove(key);
+            settleBudget();
         }
     }
 

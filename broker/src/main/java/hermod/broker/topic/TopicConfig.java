@@ -45,6 +45,13 @@ public record TopicConfig(
         int stateKeysPerTopicLimitCount,
 
         @Setting(
+                min = 1,
+                max = 1_000_000_000,
+                text =
+                        "Keys in memory of all topics with last-per-key that are held, or were in the last idle-seconds; an equal part for each shard. When it is used up a new key is refused with TOO_MANY_KEYS, and a topic that brings too many is not opened: TOO_MANY_TOPICS. Values are on disk and are not touched.")
+        int stateKeysLimitCount,
+
+        @Setting(
                 unit = "bytes",
                 min = 1_048_576,
                 max = 68_719_476_736L,
@@ -86,6 +93,16 @@ public record TopicConfig(
 
     public static TopicConfig defaults() {
         return new TopicConfig(
-                1_000_000, 300, 65_536, 10_000, 16_384, 1_000, 64L * 1024 * 1024, 10, 1024 * 1024, 128L * 1024 * 1024);
+                1_000_000,
+                300,
+                65_536,
+                10_000,
+                16_384,
+                1_000,
+                250_000,
+                64L * 1024 * 1024,
+                10,
+                1024 * 1024,
+                128L * 1024 * 1024);
     }
 }

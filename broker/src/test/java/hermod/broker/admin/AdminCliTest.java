@@ -37,7 +37,7 @@ class AdminCliTest {
                     .anyMatch(line -> line.equals("hermod 1.2.3   up 1 h 2 min   2 shards   3 connections   4 topics"))
                     .anyMatch(line -> line.equals("bytesIn 12,345"))
                     .anyMatch(line -> line.matches(
-                            " chat +\\| normal +\\| disk\\* +\\| +1,000 +\\| +2,000 +\\| +2 +\\| +3 +\\| +95 us +\\| +80 us +\\| +95 us "
+                            " chat +\\| normal +\\| disk\\* +\\| +1,000 +\\| +2,000 +\\| +2 +\\| +3 +\\| +2 min 5 s of 10 min 0 s +\\| +95 us +\\| +80 us +\\| +95 us "
                                     + "+\\| +1\\.5 ms +\\| +2\\.5 s +\\| +100\\.0 ms +\\| healthy *"))
                     .anyMatch(line -> line.contains("runs in memory for now"));
             Command one = Command.run("stats", "--admin", api.address(), "--channel", "dm", "--topic", "dm:1");
@@ -381,7 +381,7 @@ class AdminCliTest {
     private static Identity identity(Authenticator authenticator, String token) throws Exception {
         CompletableFuture<Verdict> verdict = new CompletableFuture<>();
         authenticator.authenticate(token.trim(), verdict::complete);
-        return ((Verdict.Accepted) verdict.get(10, TimeUnit.SECONDS)).identity();
+        return ((Verdict.Accepted) verdict.get(60, TimeUnit.SECONDS)).identity();
     }
 
     @Test

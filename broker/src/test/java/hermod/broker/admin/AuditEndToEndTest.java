@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import hermod.broker.BrokerUnderTest;
 import hermod.broker.audit.AlterableEngine;
+import hermod.broker.engine.ChannelLog;
 import hermod.broker.engine.Engine;
 import hermod.broker.engine.EngineFault;
 import hermod.broker.engine.EngineStatus;
@@ -240,6 +241,11 @@ class AuditEndToEndTest {
         @Override
         public EventLog events() {
             return engine.events();
+        }
+
+        @Override
+        public ChannelLog channels() {
+            return engine.channels();
         }
 
         @Override

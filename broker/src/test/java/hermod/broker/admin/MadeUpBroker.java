@@ -4,6 +4,7 @@ import hermod.broker.admission.ServiceState;
 import hermod.broker.metrics.BrokerStats;
 import hermod.broker.metrics.ChannelStats;
 import hermod.broker.metrics.ConnectionStats;
+import hermod.broker.metrics.GroupStats;
 import hermod.broker.metrics.LatencySummary;
 import hermod.broker.metrics.SlowConnections;
 import hermod.broker.metrics.SlowStats;
@@ -60,13 +61,33 @@ final class MadeUpBroker implements OperatorView, OperatorControls {
                 5,
                 0,
                 0,
+                11,
+                12,
+                13,
+                14,
                 30_000,
+                15,
+                events == 0 ? 600_000_000 : 125_000_000,
+                events == 0 ? 0 : 475_000_000,
+                16_384,
                 latency,
                 latency,
                 latency,
                 latency,
                 100_000,
                 events == 0 ? "idle" : "healthy");
+    }
+
+    @Override
+    public List<GroupStats> groups() {
+        return List.of(new GroupStats("acme", "chat", "fraud", "shared", 2, 41, 7, 3, 1_500_000));
+    }
+
+    @Override
+    public void deleteGroup(String org, String channel, String name) {
+        if (!name.equals("fraud")) {
+            throw new IllegalArgumentException("there is no such group");
+        }
     }
 
     @Override

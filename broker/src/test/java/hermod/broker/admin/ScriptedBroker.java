@@ -28,10 +28,10 @@ final class ScriptedBroker implements AutoCloseable {
 
     ScriptedBroker(Script script) throws IOException {
         listener = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
-        listener.setSoTimeout(10_000);
+        listener.setSoTimeout(60_000);
         thread = new Thread(() -> {
             try (Socket accepted = listener.accept()) {
-                accepted.setSoTimeout(10_000);
+                accepted.setSoTimeout(60_000);
                 socket = accepted;
                 in = new DataInputStream(accepted.getInputStream());
                 script.run(this);
@@ -89,7 +89,7 @@ final class ScriptedBroker implements AutoCloseable {
     /** @throws AssertionError if the script failed. */
     @Override
     public void close() throws Exception {
-        thread.join(10_000);
+        thread.join(60_000);
         listener.close();
         if (failure.get() != null) {
             throw new AssertionError("the script failed", failure.get());

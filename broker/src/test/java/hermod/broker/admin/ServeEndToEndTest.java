@@ -41,7 +41,7 @@ class ServeEndToEndTest {
                 new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid()))
                         .start()
                         .waitFor();
-                assertThat(process.waitFor(15, TimeUnit.SECONDS)).isTrue();
+                assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
                 assertThat(process.exitValue()).isZero();
                 assertThat(out.readLine()).isNull();
             } finally {
@@ -107,7 +107,7 @@ class ServeEndToEndTest {
     private int failure(String... arguments) throws Exception {
         Process process = serve(arguments);
         try (BufferedReader out = lines(process)) {
-            assertThat(process.waitFor(20, TimeUnit.SECONDS)).isTrue();
+            assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
             assertThat(out.readLine()).isNull();
             return process.exitValue();
         } finally {

@@ -157,12 +157,12 @@ class JwtAuthenticatorTest {
     private static Verdict ask(Authenticator authenticator, String token) throws Exception {
         CompletableFuture<Verdict> answer = new CompletableFuture<>();
         authenticator.authenticate(token, answer::complete);
-        return answer.get(10, TimeUnit.SECONDS);
+        return answer.get(60, TimeUnit.SECONDS);
     }
 
     private static void await(CountDownLatch latch) {
         try {
-            assertThat(latch.await(10, TimeUnit.SECONDS)).isTrue();
+            assertThat(latch.await(60, TimeUnit.SECONDS)).isTrue();
         } catch (InterruptedException failed) {
             throw new AssertionError(failed);
         }

@@ -1,6 +1,7 @@
 package hermod.broker.audit;
 
 import hermod.broker.engine.Answer;
+import hermod.broker.engine.ChannelLog;
 import hermod.broker.engine.Engine;
 import hermod.broker.engine.EngineFault;
 import hermod.broker.engine.EngineStatus;
@@ -226,6 +227,11 @@ public final class AlterableEngine implements Engine, EventLog {
     @Override
     public EventLog events() {
         return this;
+    }
+
+    @Override
+    public ChannelLog channels() {
+        return memory.channels();
     }
 
     @Override

@@ -275,6 +275,9 @@ class ConfigReaderTest {
                 defaults.store(),
                 defaults.history(),
                 defaults.schedule(),
+                defaults.groups(),
+                defaults.redelivery(),
+                defaults.safety(),
                 defaults.metrics(),
                 defaults.admin(),
                 defaults.audit());

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 
 /** A question to an engine that a test waits for. */
 public final class Asked<T extends @Nullable Object> implements Answer<T> {
-    private static final int TIMEOUT_S = 20;
+    private static final int TIMEOUT_S = 60;
 
     private static final class Fault extends RuntimeException {
         private static final long serialVersionUID = 1;

@@ -4,10 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import hermod.broker.shard.ShardClock;
+import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
@@ -16,7 +18,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** What every engine does: each guarantee of {@link EventLog}, {@link KeyedState} and {@link EventBus}. */
+/** What every engine does: each guarantee of {@link EventLog}, {@link ChannelLog}, {@link KeyedState} and {@link EventBus}. */
 public abstract class EngineContract {
     protected static final int NO_LIMIT = Integer.MAX_VALUE;
     private static final byte[] FIRST_PAGE = {};
@@ -627,6 +629,384 @@ public abstract class EngineContract {
                 .isTrue();
 
         assertThat(get("s".repeat(64), key).bytes()).hasSize(KeyedState.VALUE_BYTES_MAX);
+    }
+
+    // --- whole channels
+
+    protected final ChannelLog channels() {
+        return engine.channels();
+    }
+
+    protected final ChannelLog.Begun begin(String channel) {
+        return Asked.of(answer -> channels().begin("acme", channel, answer));
+    }
+
+    protected final ChannelLog.@Nullable Begun find(String channel) {
+        return Asked.<ChannelLog.@Nullable Begun>of(answer -> channels().find("acme", channel, answer));
+    }
+
+    protected final ChannelLog.Page readChannel(long channel, long from, int count, int bytes) {
+        return Asked.of(answer -> channels().read(channel, from, count, bytes, answer));
+    }
+
+    /** What is in a log: topic and offset of each place; checks that the places are dense. */
+    protected final List<String> placesOf(long channel) {
+        return placesOf(engine, channel);
+    }
+
+    protected static List<String> placesOf(Engine of, long channel) {
+        List<String> places = new ArrayList<>();
+        long position = 0;
+        ChannelLog.Page page;
+        do {
+            long from = position;
+            page = Asked.of(answer -> of.channels().read(channel, from, 1_000, 1 << 20, answer));
+            position = Math.max(position, page.firstPosition());
+            for (ChannelLog.Item item : page.items()) {
+                assertThat(item.position()).isEqualTo(position);
+                places.add(item.topic() + " " + offsetOf(item));
+                position++;
+            }
+        } while (!page.isEnd());
+        assertThat(page.nextPosition()).isEqualTo(position);
+        return places;
+    }
+
+    /** Null for one that is gone. */
+    protected static @Nullable Long offsetOf(ChannelLog.Item item) {
+        byte[] entry = item.entry();
+        return entry == null ? null : StoredEntry.offset(Unpooled.wrappedBuffer(entry), 0);
+    }
+
+    @Test
+    void aChannelsLogHasWhatIsStoredFromItsBeginningOnAndOnlyThat() {
+        Writer writer = new Writer(log());
+        long old = stream("chat:old");
+        writer.store(old, entries(1, 3));
+        ChannelLog.Begun begun = begin("chat");
+        EventLog.Opened foreign = Asked.of(answer -> log().open("other", "chat:old", 7, answer));
+        EventLog.Opened young = Asked.of(answer -> log().open("acme", "chat:young", 9, answer));
+        Entry whole = Entry.at(1).of(5, 1).by(9, 1).key("k").text("whole");
+
+        writer.store(old, Entry.at(4));
+        writer.store(foreign.stream(), Entry.at(1));
+        writer.store(stream("chats:old"), Entry.at(1));
+        writer.store(stream("cha"), Entry.at(1));
+        writer.store(stream("chat"), Entry.at(1));
+        writer.store(young.stream(), whole, Entry.at(2));
+        writer.store(old, Entry.at(7));
+
+        assertThat(begun).isEqualTo(new ChannelLog.Begun(begun.channel(), 1, 1));
+        assertThat(placesOf(begun.channel()))
+                .containsExactly("chat:old 4", "chat:young 1", "chat:young 2", "chat:old 7");
+        ChannelLog.Item item =
+                readChannel(begun.channel(), 2, 1, NO_LIMIT).items().get(0);
+        assertThat(item.stream()).isEqualTo(young.stream());
+        assertThat(item.epoch()).isEqualTo(9);
+        assertThat(item.entry()).isEqualTo(ByteBufUtil.getBytes(Entry.buffer(whole)));
+        assertThat(begin("chat")).isEqualTo(new ChannelLog.Begun(begun.channel(), 1, 5));
+        assertThat(find("chat")).isEqualTo(new ChannelLog.Begun(begun.channel(), 1, 5));
+    }
+
+    @Test
+    void lookingForAChannelsLogNeverBeginsIt() {
+        long stream = stream("chat:a");
+        assertThat(find("chat")).isNull();
+
+        new Writer(log()).store(stream, Entry.at(1));
+
+        assertThat(find("chat")).isNull();
+        assertThat(begin("chat").nextPosition()).isEqualTo(1);
+    }
+
+    @Test
+    void channelsHaveNumbersAndPositionsOfTheirOwn() {
+        ChannelLog.Begun chat = begin("chat");
+        ChannelLog.Begun news = begin("news");
+        ChannelLog.Begun foreign = Asked.of(answer -> channels().begin("other", "chat", answer));
+        Writer writer = new Writer(log());
+
+        writer.store(stream("chat:a"), Entry.at(1));
+        writer.store(stream("news:a"), Entry.at(1));
+        writer.store(stream("news:b"), Entry.at(5));
+
+        assertThat(List.of(chat.channel(), news.channel(), foreign.channel())).doesNotHaveDuplicates();
+        assertThat(placesOf(chat.channel())).containsExactly("chat:a 1");
+        assertThat(placesOf(news.channel())).containsExactly("news:a 1", "news:b 5");
+        assertThat(placesOf(foreign.channel())).isEmpty();
+    }
+
+    @Test
+    void theEntriesOfAStreamAreInAChannelsLogInTheOrderOfTheirOffsets() {
+        long channel = begin("chat").channel();
+        long[] streams = LongStream.range(0, 7).map(i -> stream("chat:" + i)).toArray();
+        Writer writer = new Writer(log());
+        int rounds = 500;
+
+        long urgent = 0;
+        long plain = 0;
+        for (int offset = 1; offset <= rounds; offset++) {
+            for (int i = 0; i < streams.length; i++) {
+                long ticket = writer.append(i == 0, streams[i], Entry.at(offset));
+                urgent = i == 0 ? ticket : urgent;
+                plain = i == 0 ? plain : ticket;
+            }
+        }
+        writer.await(true, urgent);
+        writer.await(false, plain);
+
+        List<String> places = placesOf(channel);
+        assertThat(places).hasSize(rounds * streams.length);
+        for (int i = 0; i < streams.length; i++) {
+            String topic = "chat:" + i;
+            assertThat(places.stream().filter(place -> place.startsWith(topic + " ")))
+                    .containsExactlyElementsOf(LongStream.rangeClosed(1, rounds)
+                            .mapToObj(offset -> topic + " " + offset)
+                            .toList());
+        }
+    }
+
+    @Test
+    void whatIsCompletedAfterTheBeginningWasAnsweredIsIn() {
+        long stream = stream("chat:a");
+        Writer writer = new Writer(log());
+        int count = 2_000;
+        Asked<ChannelLog.Begun> begun = new Asked<>();
+        AtomicReference<Integer> completedBefore = new AtomicReference<>();
+        Answer<ChannelLog.Begun> watching = new Answer<>() {
+            @Override
+            public void onDone(ChannelLog.Begun result) {
+                completedBefore.set(writer.told().size());
+                begun.onDone(result);
+            }
+
+            @Override
+            public void onFault(EngineFault fault) {
+                begun.onFault(fault);
+            }
+        };
+        for (int offset = 1; offset <= count; offset++) {
+            writer.append(false, stream, Entry.at(offset));
+            if (offset == count / 2) {
+                channels().begin("acme", "chat", watching);
+            }
+        }
+        writer.await(false, count);
+
+        List<String> places = placesOf(begun.result().channel());
+        long first = count - places.size() + 1;
+        assertThat(places)
+                .containsExactlyElementsOf(LongStream.rangeClosed(first, count)
+                        .mapToObj(offset -> "chat:a " + offset)
+                        .toList());
+        List<Writer.Told> told = writer.told();
+        long stored = completedBefore.get() == 0
+                ? 0
+                : told.get(completedBefore.get() - 1).ticket();
+        assertThat(first).isLessThanOrEqualTo(stored + 1);
+    }
+
+    @Test
+    void anEntryThatIsAppendedAgainGetsNoSecondPosition() {
+        long channel = begin("chat").channel();
+        long stream = stream("chat:a");
+        Writer writer = new Writer(log());
+
+        writer.store(stream, Entry.at(1), Entry.at(2), Entry.at(2), Entry.at(1), Entry.at(5));
+        writer.store(stream, Entry.at(2));
+        writer.store(stream, Entry.at(5), Entry.at(6));
+
+        assertThat(placesOf(channel)).containsExactly("chat:a 1", "chat:a 2", "chat:a 5", "chat:a 6");
+    }
+
+    @Test
+    void anEntryThatComesLateIsInOnce() {
+        long channel = begin("chat").channel();
+        long stream = stream("chat:a");
+        Writer writer = new Writer(log());
+        writer.store(stream, Entry.at(1), Entry.at(5));
+
+        writer.store(stream, Entry.at(3), Entry.at(6), Entry.at(3));
+        writer.store(stream, Entry.at(3), Entry.at(4), Entry.at(7));
+
+        assertThat(placesOf(channel))
+                .containsExactly("chat:a 1", "chat:a 5", "chat:a 3", "chat:a 6", "chat:a 4", "chat:a 7");
+    }
+
+    @Test
+    void whatWasStoredBeforeTheBeginningAndIsAppendedAgainIsInOnce() {
+        long stream = stream("chat:a");
+        Writer writer = new Writer(log());
+        writer.store(stream, entries(1, 5));
+        long channel = begin("chat").channel();
+
+        writer.store(stream, Entry.at(3));
+        writer.store(stream, Entry.at(3), Entry.at(6));
+        writer.store(stream, Entry.at(2), Entry.at(3), Entry.at(6));
+
+        assertThat(placesOf(channel)).containsExactly("chat:a 3", "chat:a 6", "chat:a 2");
+    }
+
+    @Test
+    void aPageOfAChannelsLogHasAsMuchAsWasAsked() {
+        long channel = begin("chat").channel();
+        Entry large = Entry.at(4).text("x".repeat(100_000));
+        long stream = stream("chat:a");
+        new Writer(log()).store(stream, Entry.at(1), Entry.at(2), Entry.at(3), large, Entry.at(5));
+        int bytes = Entry.at(1).bytes();
+
+        ChannelLog.Page counted = readChannel(channel, 0, 2, NO_LIMIT);
+        assertThat(counted.items().stream().map(EngineContract::offsetOf)).containsExactly(1L, 2L);
+        assertThat(counted)
+                .extracting(ChannelLog.Page::isEnd, ChannelLog.Page::nextPosition)
+                .containsExactly(false, 6L);
+        assertThat(readChannel(channel, 1, NO_LIMIT, 2 * bytes).items()).hasSize(2);
+        assertThat(readChannel(channel, 1, NO_LIMIT, 2 * bytes - 1).items()).hasSize(1);
+        assertThat(readChannel(channel, 3, NO_LIMIT, 2 * bytes).items()).hasSize(1);
+        ChannelLog.Page one = readChannel(channel, 4, NO_LIMIT, 10);
+        assertThat(one.items().stream().map(EngineContract::offsetOf)).containsExactly(4L);
+        assertThat(one.isEnd()).isFalse();
+        ChannelLog.Page last = readChannel(channel, 5, 1, 10);
+        assertThat(last.items().stream().map(EngineContract::offsetOf)).containsExactly(5L);
+        assertThat(last.isEnd()).isTrue();
+        ChannelLog.Page none = readChannel(channel, 6, NO_LIMIT, NO_LIMIT);
+        assertThat(none).isEqualTo(new ChannelLog.Page(List.of(), 1, 6, true));
+        assertThat(readChannel(channel, 1_000, 1, 1)).isEqualTo(none);
+    }
+
+    @Test
+    void anyPositionCanBeReadOnFrom() {
+        long channel = begin("chat").channel();
+        long left = stream("chat:left");
+        long right = stream("chat:right");
+        Writer writer = new Writer(log());
+        for (int round = 0; round < 20; round++) {
+            writer.store(left, entries(1 + 100 * round, 100 + 100 * round));
+            writer.store(right, Entry.at(1 + round));
+        }
+        List<String> places = placesOf(channel);
+
+        assertThat(places).hasSize(20 * 101);
+        for (int from = 1; from <= places.size(); from += 37) {
+            ChannelLog.Page page = readChannel(channel, from, 300, NO_LIMIT);
+            assertThat(page.items().stream().map(item -> item.topic() + " " + offsetOf(item)))
+                    .containsExactlyElementsOf(places.subList(from - 1, Math.min(places.size(), from + 299)));
+        }
+    }
+
+    @Test
+    void whoReadsAChannelIsToldOfWhatCanBeReadThen() {
+        AtomicReference<Long> told = new AtomicReference<>(0L);
+        List<String> wrong = new CopyOnWriteArrayList<>();
+        AtomicReference<Long> begun = new AtomicReference<>();
+        channels().listener((channel, nextPosition) -> {
+            if (!begun.get().equals(channel) || told.get() >= nextPosition) {
+                wrong.add(channel + " " + nextPosition + " after " + told.get());
+            }
+            told.set(nextPosition);
+        });
+        long channel = begin("chat").channel();
+        begun.set(channel);
+        long stream = stream("chat:a");
+        long other = stream("other:a");
+        Writer writer = new Writer(log());
+
+        for (long offset = 1; offset <= 200; offset++) {
+            writer.append(false, other, Entry.at(offset));
+            long ticket = writer.append(false, stream, Entry.at(offset));
+            long deadlineNs = ShardClock.monotonicNs() + 20_000_000_000L;
+            while (told.get() <= offset) {
+                assertThat(ShardClock.monotonicNs()).as("told of %s", offset).isLessThan(deadlineNs);
+                Thread.onSpinWait();
+            }
+            assertThat(readChannel(channel, offset, 10, NO_LIMIT).items()).hasSize(1);
+            writer.await(false, ticket);
+        }
+        writer.store(other, Entry.at(1_000));
+        assertThat(told.get()).isEqualTo(201);
+        assertThat(wrong).isEmpty();
+    }
+
+    @Test
+    void whatIsReleasedMayGoAndPositionsGoOn() {
+        long channel = begin("chat").channel();
+        long stream = stream("chat:a");
+        Writer writer = new Writer(log());
+        writer.store(stream, entries(1, 10));
+
+        channels().release(channel, 4);
+        channels().release(channel, 2);
+        channels().release(channel, 11);
+        channels().release(channel, 5);
+        channels().release(channel + 1_000, 5);
+        writer.store(stream, Entry.at(11));
+
+        ChannelLog.Page page = readChannel(channel, 11, 10, NO_LIMIT);
+        assertThat(page.items().stream().map(EngineContract::offsetOf)).containsExactly(11L);
+        assertThat(page.firstPosition()).isLessThanOrEqualTo(11);
+        assertThat(page.nextPosition()).isEqualTo(12);
+    }
+
+    @Test
+    void anEndedLogIsEmptyAndGoesOnWithItsPositionsWhenItBeginsAnew() {
+        long channel = begin("chat").channel();
+        long stream = stream("chat:a");
+        Writer writer = new Writer(log());
+        writer.store(stream, entries(1, 10));
+
+        assertThat(Asked.<Boolean>of(answer -> channels().end(channel, answer))).isTrue();
+        assertThat(find("chat")).isNull();
+        assertThat(placesOf(channel)).isEmpty();
+        writer.store(stream, Entry.at(11));
+        assertThat(placesOf(channel)).isEmpty();
+
+        assertThat(begin("chat")).isEqualTo(new ChannelLog.Begun(channel, 11, 11));
+        writer.store(stream, Entry.at(12), Entry.at(3), Entry.at(11), Entry.at(3));
+        assertThat(placesOf(channel)).containsExactly("chat:a 12", "chat:a 3", "chat:a 11");
+        assertThat(readChannel(channel, 1, 1, 1).items().get(0).position()).isEqualTo(11);
+    }
+
+    @Test
+    void whatWasNotBegunIsEmptyAndHasNoEnd() {
+        assertThat(Asked.<Boolean>of(answer -> channels().end(77, answer))).isFalse();
+        assertThat(readChannel(77, 5, 10, 10)).isEqualTo(new ChannelLog.Page(List.of(), 1, 1, true));
+        long channel = begin("chat").channel();
+        assertThat(Asked.<Boolean>of(answer -> channels().end(channel, answer))).isTrue();
+        assertThat(Asked.<Boolean>of(answer -> channels().end(channel, answer))).isFalse();
+    }
+
+    @Test
+    void beginningsAndEndsHaveTheirEffectInTheOrderAsked() {
+        for (int round = 0; round < 20; round++) {
+            Asked<ChannelLog.Begun> first = Asked.asked(answer -> channels().begin("acme", "chat", answer));
+            long channel = first.result().channel();
+            Asked<Boolean> end = Asked.asked(answer -> channels().end(channel, answer));
+            Asked<ChannelLog.Begun> again = Asked.asked(answer -> channels().begin("acme", "chat", answer));
+
+            assertThat(end.result()).isTrue();
+            assertThat(again.result().channel()).isEqualTo(channel);
+            assertThat(find("chat")).isNotNull();
+            Asked<Boolean> last = Asked.asked(answer -> channels().end(channel, answer));
+            assertThat(last.result()).isTrue();
+            assertThat(find("chat")).isNull();
+        }
+    }
+
+    @Test
+    void whatIsAskedOfAClosedEnginesChannelsIsAnsweredClosed() {
+        long channel = begin("chat").channel();
+        engine.close();
+
+        assertThat(Asked.<ChannelLog.Begun>faultOf(answer -> channels().begin("acme", "chat", answer)))
+                .isEqualTo(EngineFault.CLOSED);
+        assertThat(Asked.<ChannelLog.@Nullable Begun>faultOf(
+                        answer -> channels().find("acme", "chat", answer)))
+                .isEqualTo(EngineFault.CLOSED);
+        assertThat(Asked.<ChannelLog.Page>faultOf(answer -> channels().read(channel, 1, 1, 1, answer)))
+                .isEqualTo(EngineFault.CLOSED);
+        assertThat(Asked.<Boolean>faultOf(answer -> channels().end(channel, answer)))
+                .isEqualTo(EngineFault.CLOSED);
+        channels().release(channel, 5);
     }
 
     // --- the end

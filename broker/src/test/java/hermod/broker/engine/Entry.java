@@ -75,6 +75,11 @@ public record Entry(
         return new Entry(offset, flags, key, producer, sequence, author, ordinal, authorOrdinal, storedAtUs, newText);
     }
 
+    /** A frame that says when it is worthless: at once, or never. */
+    public Entry expired(boolean isExpired) {
+        return text("\0\0\0\0\0\0\0\0" + (isExpired ? "\1" : "\0") + "\0\0\0 event " + offset);
+    }
+
     public int bytes() {
         return StoredEntry.FIXED_BYTES
                 + key.getBytes(StandardCharsets.UTF_8).length

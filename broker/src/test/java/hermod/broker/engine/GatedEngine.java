@@ -62,6 +62,11 @@ public final class GatedEngine implements Engine {
     }
 
     @Override
+    public ChannelLog channels() {
+        return memory.channels();
+    }
+
+    @Override
     public KeyedState state() {
         return memory.state();
     }

@@ -49,9 +49,15 @@ final class MetricsDocument {
                     page,
                     code(camel(gauge)),
                     code("hermod_channel_" + nameInSeconds(gauge)),
-                    "µs; s on /metrics",
+                    gauge.label().endsWith("_us") ? "µs; s on /metrics" : "events",
                     gauge.meaning() + " A gauge, not a sum: the highest of the shards'.");
         }
+        row(
+                page,
+                code("dedupWindowUs"),
+                code("hermod_channel_dedup_window_seconds"),
+                "µs; s on /metrics",
+                "For how long an event id is recognised, on the topic where it is shortest: the channel's dedup-window-s without the row above; 0 where ids are not compared. `dedupIdsLimit` beside it says how many ids a topic remembers.");
         page.append(stagesHead());
         row(page, "name", "label stage", "unit", "meaning");
         row(page, "---", "---", "---", "---");
@@ -110,6 +116,14 @@ final class MetricsDocument {
                     EVENTS_STORED,
                     EVENTS_NOT_STORED -> "events";
             case SCHEDULES_SENT, SCHEDULES_DROPPED -> "events";
+            case EVENTS_ACKNOWLEDGED,
+                    EVENTS_REDELIVERED,
+                    SAFETY_TAKEN,
+                    SAFETY_ACKNOWLEDGED,
+                    SAFETY_ESCALATED_NO_SUBSCRIBER,
+                    SAFETY_ESCALATED_UNACKNOWLEDGED,
+                    SAFETY_ESCALATED_TOO_MANY -> "events";
+            case SAFETY_ESCALATIONS_LOST, SAFETY_WEBHOOKS_SENT, SAFETY_WEBHOOKS_LOST -> "escalations";
             case SCHEDULES_RETRIED -> "attempts";
             case RUNS_OVERRUN -> "runs";
             case WINDOW_READS, STORE_READS -> "reads";

@@ -30,7 +30,7 @@ class PublishWindowEndToEndTest {
     private static BrokerUnderTest start(int events, int bytes) throws Exception {
         return new BrokerUnderTest.Setup()
                 .shards(2)
-                .publish(new PublishConfig(events, bytes, 0, 1, 0, 60_000))
+                .publish(new PublishConfig(events, bytes, 0, 1, 0, 60_000, 1_000))
                 .start();
     }
 
@@ -99,8 +99,9 @@ class PublishWindowEndToEndTest {
 
     @Test
     void whatIsBeyondTheWindowIsRefusedAndWhatIsAnsweredMakesRoomAgain() throws Exception {
-        for (PublishConfig window :
-                List.of(new PublishConfig(20, 0, 0, 1, 0, 60_000), new PublishConfig(0, 20 * 16, 0, 1, 0, 60_000))) {
+        for (PublishConfig window : List.of(
+                new PublishConfig(20, 0, 0, 1, 0, 60_000, 1_000),
+                new PublishConfig(0, 20 * 16, 0, 1, 0, 60_000, 1_000))) {
             try (BrokerUnderTest broker = start(window.windowEvents(), window.windowBytes())) {
                 RawClient client = broker.client("alice", FAST);
                 int handle = remoteHandle(broker, client);

@@ -146,7 +146,7 @@ class PriorityRingsTest {
     }
 
     @Test
-    @Timeout(60)
+    @Timeout(180)
     void severalProducersLoseNothingAndKeepEachItsOrder() throws Exception {
         int producerCount = 3;
         int perProducerCount = 200_000;

@@ -60,7 +60,8 @@ class BatchWindowsTest {
                         any.windowMinEvents(),
                         any.ratePerMinute(),
                         any.rateBurst(),
-                        0));
+                        0,
+                        false));
     }
 
     private TopicLog topic(String org, Channel channel) {

@@ -37,6 +37,24 @@ class EventIdsTest {
     }
 
     @Test
+    void itSaysByHowMuchItsWindowIsShortUntilWhatItForgotIsTooOldToMatter() {
+        EventIds ids = new EventIds(16, 1_000);
+        for (int i = 1; i <= 16; i++) {
+            assertThat(ids.add(i, i, i, 100L * i)).isFalse();
+        }
+        assertThat(ids.shortUs(1_600)).isZero();
+        assertThat(ids.add(17, 17, 17, 1_600)).as("what it forgets is too old").isFalse();
+        assertThat(ids.shortUs(1_600)).isZero();
+        for (int i = 18; i <= 33; i++) {
+            ids.add(i, i, i, 1_700);
+        }
+        assertThat(ids.add(34, 34, 34, 1_700)).isTrue();
+        assertThat(ids.shortUs(1_700)).as("one of this very time is forgotten").isEqualTo(1_000);
+        assertThat(ids.shortUs(2_000)).isEqualTo(700);
+        assertThat(ids.shortUs(2_700)).isZero();
+    }
+
+    @Test
     void whatIsTakenBackIsNew() {
         EventIds ids = new EventIds(64, Long.MAX_VALUE);
         ids.add(1, 1, 1, 1);

@@ -12,7 +12,7 @@ class StateKeysTest {
     private static final long NOW_US = 1_000;
     private static final int LIMIT = 100;
 
-    private final StateKeys keys = new StateKeys(LIMIT);
+    private final StateKeys keys = new StateKeys(LIMIT, new KeyBudget(1_000));
 
     private void put(String key, long offset) {
         keys.accept(key, offset, 100, NEVER, false);
@@ -121,7 +121,7 @@ class StateKeysTest {
 
     @Test
     void whatWasStoredBeforeARestartIsLoadedBeyondTheLimitButNotWhatHasExpired() {
-        StateKeys few = new StateKeys(1);
+        StateKeys few = new StateKeys(1, new KeyBudget(1_000));
         few.load("a", 1, 100, NEVER, NOW_US);
         few.load("b", 2, 100, NEVER, NOW_US);
         few.load("c", 3, 100, NOW_US, NOW_US);

@@ -16,7 +16,17 @@ final class TopicFixture {
 
     static TopicConfig config(int topics, int idleSeconds, int producersPerTopic, long dedupBytes) {
         return new TopicConfig(
-                topics, idleSeconds, 4_096, producersPerTopic, 1_024, 1_000, dedupBytes, 10, 64 * 1024, 1024 * 1024);
+                topics,
+                idleSeconds,
+                4_096,
+                producersPerTopic,
+                1_024,
+                1_000,
+                1_000,
+                dedupBytes,
+                10,
+                64 * 1024,
+                1024 * 1024);
     }
 
     static ReplayBudget replay() {

@@ -240,6 +240,13 @@ final class Connection extends ChannelInboundHandlerAdapter {
         }
     }
 
+    /** Tells that all of a topic is handled up to and including an offset; the caller flushes. */
+    void acknowledge(int handle, long offset) {
+        ByteBuf out = buffer(FrameHeader.LENGTH + FlowFrames.ONE_NUMBER_BODY_BYTES);
+        FlowFrames.writeOneNumber(out, FrameType.ACK, handle, offset);
+        write(out);
+    }
+
     void ping(long nowUs, long nowNs) {
         ByteBuf out = buffer(FrameHeader.LENGTH + ClockFrames.PING_BODY_BYTES);
         ClockFrames.writePing(out, requests.nextId(), nowUs);

@@ -175,15 +175,27 @@ final class FrameRouter {
             // On its way while we were leaving the topic.
             return;
         }
-        boolean isNew = topic.onEvent(EventFrame.offset(in, at));
-        if (!isNew && !topic.isStateLoading()) {
+        long offset = EventFrame.offset(in, at);
+        boolean isNew = topic.onEvent(offset);
+        HandledOffsets handled = topic.handled;
+        if (!isNew && handled == null && !topic.isStateLoading()) {
             topic.meter.onSuppressed();
             return;
         }
         long receivedAtUs = connection.readAtUs() + session.clockOffsetUs();
         if (EventFrame.expiresAtUs(in, at) <= receivedAtUs) {
             topic.meter.onExpired();
+            if (handled != null) {
+                handled.pass(offset);
+            }
             return;
+        }
+        if (handled != null) {
+            isNew = handled.onReceived(offset);
+            if (!isNew) {
+                topic.meter.onSuppressed();
+                return;
+            }
         }
         checkFields(in, EventFrame.entryAt(in, at));
         ReceivedEvent event =

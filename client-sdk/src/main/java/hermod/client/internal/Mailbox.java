@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What one topic's listeners are still to be told, in order, and the turn-taking on the handler threads. It waits in the lane of the most urgent letter in it,
@@ -33,6 +34,9 @@ final class Mailbox implements Runnable {
     private final LaneQueue.Place place = new LaneQueue.Place(this);
     private final LongSupplier brokerNowUs;
     private volatile ListenerHold[] listeners = {};
+
+    /** Where the broker wants to know what is handled; null elsewhere. Written by the loop. */
+    private volatile @Nullable HandledOffsets handledOffsets;
 
     /** Guards filling, queued, lane, isScheduled, the swap, and writes to listeners; no other lock is taken inside. */
     private final Object lock = new Object();
@@ -63,6 +67,11 @@ final class Mailbox implements Runnable {
         this.faults = faults;
         this.queue = queue;
         this.brokerNowUs = brokerNowUs;
+    }
+
+    /** Null where nobody wants to know what is handled. */
+    void handled(@Nullable HandledOffsets offsets) {
+        handledOffsets = offsets;
     }
 
     /** Idempotent. Any thread, as is {@link #detach}. */
@@ -202,10 +211,30 @@ final class Mailbox implements Runnable {
     }
 
     private void deliver(Letter letter) {
+        HandledOffsets offsets = handledOffsets;
+        if (offsets != null && letter instanceof ReceivedEvent event) {
+            List<ListenerHold> done = new ArrayList<>(offsets.doneOf(event.offset()));
+            boolean isHandled = deliver(letter, done) && !done.isEmpty();
+            offsets.onHandled(event.offset(), isHandled, done);
+        } else {
+            deliver(letter, null);
+        }
+        if (letter instanceof Notice notice && notice.isLast) {
+            notice.to.forEach(this::detach);
+            notice.next.forEach(this::attach);
+        }
+    }
+
+    /**
+     * @param done who has handled it already, and is not to be called again; those who do now are added. Null where that matters to nobody.
+     * @return false where a listener threw.
+     */
+    private boolean deliver(Letter letter, @Nullable List<ListenerHold> done) {
         ListenerHold[] now = listeners;
         boolean isCounted = false;
+        boolean isWell = true;
         for (ListenerHold hold : now) {
-            if (!hold.isActive() || !letter.isFor(hold)) {
+            if (!hold.isActive() || !letter.isFor(hold) || (done != null && done.contains(hold))) {
                 continue;
             }
             if (!isCounted && letter instanceof ReceivedEvent event) {
@@ -214,13 +243,14 @@ final class Mailbox implements Runnable {
             }
             try {
                 letter.deliverTo(hold.listener());
+                if (done != null) {
+                    done.add(hold);
+                }
             } catch (Throwable fault) {
+                isWell = false;
                 faults.add(topic, fault);
             }
         }
-        if (letter instanceof Notice notice && notice.isLast) {
-            notice.to.forEach(this::detach);
-            notice.next.forEach(this::attach);
-        }
+        return isWell;
     }
 }

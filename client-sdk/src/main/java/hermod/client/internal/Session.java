@@ -127,7 +127,8 @@ public final class Session {
                 this::newTopic,
                 (topic, hold) -> new TopicSubscription(this, topic, hold),
                 settings.listenerForAdded(),
-                settings.onReplaced());
+                settings.onReplaced(),
+                this::execute);
         histories = new Histories(this, completions);
         schedules = new Schedules(this, completions);
         router = new FrameRouter(this, topics, publications, budget, credit);

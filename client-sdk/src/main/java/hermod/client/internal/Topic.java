@@ -75,6 +75,10 @@ final class Topic {
     @Nullable
     StateTable state;
 
+    /** Where the broker wants to know what is handled; null elsewhere. */
+    @Nullable
+    HandledOffsets handled;
+
     /** Gives up resuming on this connection: the broker does not take it. */
     boolean isResumeRefused;
 
@@ -92,6 +96,16 @@ final class Topic {
 
     long nextSequence() {
         return nextSequence++;
+    }
+
+    /** Whether the broker wants to know what is handled from now on; what is known of it stays, over connections. */
+    void acknowledge(boolean isWanted, Runnable onTellable) {
+        if (isWanted && handled == null) {
+            handled = new HandledOffsets(onTellable);
+        } else if (!isWanted) {
+            handled = null;
+        }
+        mailbox.handled(handled);
     }
 
     /** Neither wanted nor held, so that the object may be forgotten. */
@@ -147,8 +161,10 @@ final class Topic {
 
     /** Where a later connection goes on; to be asked for a topic that is followed only. */
     Cursor cursor() {
-        Cursor.Builder cursor =
-                Cursor.newBuilder().setTopic(name).setEpoch(seenEpoch).setOffset(cursorOffset);
+        Cursor.Builder cursor = Cursor.newBuilder()
+                .setTopic(name)
+                .setEpoch(seenEpoch)
+                .setOffset(handled == null ? cursorOffset : handled.cursor(cursorOffset));
         if (filter != null) {
             cursor.setFilter(filter);
         }
@@ -173,6 +189,9 @@ final class Topic {
             gap = new Gap(name, seenEpoch, cursorOffset + 1, nextOffset - 1, reason, false);
         }
         if (!isFollowed || newEpoch != seenEpoch) {
+            if (handled != null) {
+                handled.clear();
+            }
             seenOffset = hasState ? 0 : nextOffset - 1;
             cursorOffset = nextOffset - 1;
         } else {

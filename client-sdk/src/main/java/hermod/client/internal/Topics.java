@@ -83,6 +83,9 @@ final class Topics {
     /** Subscriptions of before whose channel is switched off: asked for again when the broker tells of a change, and not before. */
     private final Set<Topic> refusedForNow = new LinkedHashSet<>();
 
+    /** Runs something on the loop; from any thread. */
+    private final Consumer<Runnable> onLoop;
+
     private @Nullable Connection connection;
 
     /** Of the connection before this one; empty where that had none to give. */
@@ -100,7 +103,9 @@ final class Topics {
             Function<String, Topic> newTopic,
             BiFunction<Topic, ListenerHold, Subscription> newSubscription,
             @Nullable EventListener listenerForAdded,
-            Consumer<Replacement> onUnasked) {
+            Consumer<Replacement> onUnasked,
+            Consumer<Runnable> onLoop) {
+        this.onLoop = onLoop;
         this.publications = publications;
         this.completions = completions;
         replacements = new Replacements(this, completions, listenerForAdded, onUnasked);
@@ -695,7 +700,22 @@ final class Topics {
         }
     }
 
+    /** Tells the broker what the topic's listeners have handled. */
+    private void tellHandled(Topic topic) {
+        HandledOffsets handled = topic.handled;
+        if (connection != null && topic.isSubscribed && handled != null) {
+            long offset = handled.take();
+            if (offset > 0) {
+                connection.acknowledge(topic.handle, offset);
+                connection.flush();
+            }
+        }
+    }
+
     private void onSubscribed(Topic topic, TopicResult result, ResumeResult resume) {
+        topic.acknowledge(
+                result.getAcknowledged() && connection != null && connection.has(Feature.ACK),
+                () -> onLoop.accept(() -> tellHandled(topic)));
         if (topic.isFollowed()) {
             topic.meter.onResubscribed();
         }

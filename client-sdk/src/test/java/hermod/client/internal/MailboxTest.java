@@ -109,7 +109,7 @@ class MailboxTest {
             for (int i = 0; i < 50_000; i++) {
                 offer(busy, i);
             }
-            assertThat(all.await(10, TimeUnit.SECONDS)).isTrue();
+            assertThat(all.await(60, TimeUnit.SECONDS)).isTrue();
             assertThat(seen).isEqualTo(LongStream.range(0, 50_000).boxed().toList());
         } finally {
             handlers.close();
@@ -343,7 +343,7 @@ class MailboxTest {
                     offer(one, offset, Priority.ofCode(random.nextInt(Priority.COUNT)));
                 }
             }
-            assertThat(all.await(10, TimeUnit.SECONDS)).isTrue();
+            assertThat(all.await(60, TimeUnit.SECONDS)).isTrue();
             List<Long> inOrder = LongStream.range(0, events).boxed().toList();
             assertThat(seen).allSatisfy(own -> assertThat(own).isEqualTo(inOrder));
         } finally {

@@ -3,7 +3,7 @@ package hermod.protocol.frame;
 import io.netty.buffer.ByteBuf;
 
 /**
- * Frames about how far a topic's stream has come and how much of it may be sent: section 10 of PROTOCOL.md, and PROGRESS. Each but ACK goes with a feature; ACK is refused with UNSUPPORTED by every broker of this version.
+ * Frames about how far a topic's stream has come and how much of it may be sent: section 10 of PROTOCOL.md, and PROGRESS. Each goes with a feature.
  *
  * <pre>
  *  GAP         16 from u64 | 24 to u64 | 32 reason u16 | 34 flags u16 | 36 zero u32

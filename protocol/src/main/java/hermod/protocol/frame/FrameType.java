@@ -40,7 +40,15 @@ public enum FrameType {
     SCHEDULES(0x2e, Way.TO_BROKER),
     SCHEDULE_LIST(0x2f, Way.TO_CLIENT),
     REPORT(0x30, Way.TO_BROKER),
-    SERVICE(0x31, Way.TO_CLIENT);
+    SERVICE(0x31, Way.TO_CLIENT),
+    JOIN(0x32, Way.TO_BROKER),
+    JOINED(0x33, Way.TO_CLIENT),
+    FETCH(0x34, Way.TO_BROKER),
+    FETCHED(0x35, Way.TO_CLIENT),
+    SETTLE(0x36, Way.TO_BROKER),
+    SETTLED(0x37, Way.TO_CLIENT),
+    LEAVE(0x38, Way.TO_BROKER),
+    LEFT(0x39, Way.TO_CLIENT);
 
     /** Who may send a frame. */
     public enum Way {

@@ -6,11 +6,13 @@ import com.code_intelligence.jazzer.junit.FuzzTest;
 import com.google.protobuf.Message;
 import hermod.protocol.ProtocolException;
 import hermod.protocol.ProtocolLimits;
+import hermod.protocol.TopicName;
 import hermod.protocol.control.ControlCodec;
 import hermod.protocol.frame.BatchFrame;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.EventFrame;
+import hermod.protocol.frame.FetchedFrame;
 import hermod.protocol.frame.FrameCheck;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
@@ -130,6 +132,28 @@ class DecoderFuzzTest {
             for (int i = 0; i < HistoryPageFrame.head(in, 0).count(); i++) {
                 assertThat(EventFrame.offset(in, next)).isPositive();
                 next += FrameHeader.frameBytes(in, next);
+            }
+            assertThat(next).isEqualTo(in.writerIndex());
+        } catch (ProtocolException refused) {
+            assertThat(refused.code()).isNotNull();
+        }
+    }
+
+    /** The body of a FETCHED: what is taken is made of as many whole items as it says, each with a topic and an event, and nothing else. */
+    @Tag("EV-12")
+    @FuzzTest(maxDuration = "60s")
+    void fetched(byte[] data) {
+        ByteBuf in = frame(FrameType.FETCHED, (byte) 0, data);
+        try {
+            FetchedFrame.check(in, 0);
+            int next = FetchedFrame.itemsAt(in, 0);
+            for (int i = 0; i < FetchedFrame.head(in, 0).count(); i++) {
+                assertThat(FetchedFrame.position(in, next)).isPositive();
+                assertThat(FetchedFrame.attempt(in, next)).isPositive();
+                assertThat(TopicName.faultOf(FetchedFrame.topic(in, next))).isNull();
+                assertThat(EventFrame.offset(in, FetchedFrame.eventAt(in, next)))
+                        .isPositive();
+                next += FetchedFrame.itemBytes(in, next);
             }
             assertThat(next).isEqualTo(in.writerIndex());
         } catch (ProtocolException refused) {

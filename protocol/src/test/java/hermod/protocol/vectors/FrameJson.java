@@ -10,8 +10,13 @@ import hermod.protocol.control.wire.Cancel;
 import hermod.protocol.control.wire.Cancelled;
 import hermod.protocol.control.wire.Close;
 import hermod.protocol.control.wire.Error;
+import hermod.protocol.control.wire.Fetch;
 import hermod.protocol.control.wire.Hello;
 import hermod.protocol.control.wire.History;
+import hermod.protocol.control.wire.Join;
+import hermod.protocol.control.wire.Joined;
+import hermod.protocol.control.wire.Leave;
+import hermod.protocol.control.wire.Left;
 import hermod.protocol.control.wire.Open;
 import hermod.protocol.control.wire.Opened;
 import hermod.protocol.control.wire.Refresh;
@@ -26,6 +31,8 @@ import hermod.protocol.control.wire.ScheduleList;
 import hermod.protocol.control.wire.Scheduled;
 import hermod.protocol.control.wire.Schedules;
 import hermod.protocol.control.wire.Service;
+import hermod.protocol.control.wire.Settle;
+import hermod.protocol.control.wire.Settled;
 import hermod.protocol.control.wire.Subscribe;
 import hermod.protocol.control.wire.Subscribed;
 import hermod.protocol.control.wire.Unsubscribe;
@@ -36,6 +43,7 @@ import hermod.protocol.frame.ClockFrames;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.EventFrame;
+import hermod.protocol.frame.FetchedFrame;
 import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
@@ -87,6 +95,13 @@ final class FrameJson {
             Map.entry(FrameType.CANCELLED, Cancelled.getDefaultInstance()),
             Map.entry(FrameType.SCHEDULES, Schedules.getDefaultInstance()),
             Map.entry(FrameType.SCHEDULE_LIST, ScheduleList.getDefaultInstance()),
+            Map.entry(FrameType.JOIN, Join.getDefaultInstance()),
+            Map.entry(FrameType.JOINED, Joined.getDefaultInstance()),
+            Map.entry(FrameType.FETCH, Fetch.getDefaultInstance()),
+            Map.entry(FrameType.SETTLE, Settle.getDefaultInstance()),
+            Map.entry(FrameType.SETTLED, Settled.getDefaultInstance()),
+            Map.entry(FrameType.LEAVE, Leave.getDefaultInstance()),
+            Map.entry(FrameType.LEFT, Left.getDefaultInstance()),
             Map.entry(FrameType.REPORT, Report.getDefaultInstance())));
 
     private FrameJson() {}
@@ -131,6 +146,7 @@ final class FrameJson {
             case PUBLISHED -> published(body, new PublishedFrame().wrap(in, at));
             case BATCH -> batch(body, in, at);
             case HISTORY_PAGE -> historyPage(body, in, at);
+            case FETCHED -> fetched(body, in, at);
             case EVENT -> {
                 body.put("offset", u64(EventFrame.offset(in, at)));
                 int entryAt = EventFrame.entryAt(in, at);
@@ -203,6 +219,42 @@ final class FrameJson {
                         number(body, "lostTo")),
                 events.readableBytes());
         out.writeBytes(events);
+    }
+
+    private static void fetched(ObjectNode body, ByteBuf in, int at) throws ProtocolException {
+        FetchedFrame.Head head = FetchedFrame.head(in, at);
+        body.put("count", u32(head.count()))
+                .put("lostFrom", u64(head.lostFrom()))
+                .put("lostTo", u64(head.lostTo()));
+        ArrayNode items = body.putArray("items");
+        int end = at + FrameHeader.frameBytes(in, at);
+        for (int next = FetchedFrame.itemsAt(in, at); next < end; next += FetchedFrame.itemBytes(in, next)) {
+            items.addObject()
+                    .put("position", u64(FetchedFrame.position(in, next)))
+                    .put("attempt", FetchedFrame.attempt(in, next))
+                    .put("epoch", u32(FetchedFrame.epoch(in, next)))
+                    .put("topic", FetchedFrame.topic(in, next))
+                    .set("event", decode(in, FetchedFrame.eventAt(in, next)));
+        }
+    }
+
+    private static void writeFetched(ByteBuf out, int requestId, JsonNode body) {
+        ByteBuf items = Unpooled.buffer();
+        body.get("items").forEach(item -> {
+            FetchedFrame.writeItemHead(
+                    items,
+                    number(item, "position"),
+                    (int) number(item, "attempt"),
+                    (int) number(item, "epoch"),
+                    item.get("topic").asString());
+            items.writeBytes(encode(item.get("event"), null));
+        });
+        FetchedFrame.writeHead(
+                out,
+                requestId,
+                new FetchedFrame.Head((int) number(body, "count"), number(body, "lostFrom"), number(body, "lostTo")),
+                items.readableBytes());
+        out.writeBytes(items);
     }
 
     private static void publish(ObjectNode body, ByteBuf in, int at) throws ProtocolException {
@@ -369,6 +421,7 @@ final class FrameJson {
                             body.path("fill").asBoolean(false));
                 case GAP_CLOSED -> FlowFrames.writeGapClosed(out, handle, number(body, "from"), number(body, "to"));
                 case HISTORY_PAGE -> writeHistoryPage(out, requestId, body);
+                case FETCHED -> writeFetched(out, requestId, body);
                 case CREDIT -> FlowFrames.writeOneNumber(out, type, handle, number(body, "bytes"));
                 case PROGRESS, ACK -> FlowFrames.writeOneNumber(out, type, handle, number(body, "offset"));
                 default -> throw new AssertionError("no body for " + type);

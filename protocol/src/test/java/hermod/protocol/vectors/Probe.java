@@ -37,7 +37,10 @@ final class Probe {
 
     private static String outcome(ByteBuf in, boolean isClient, boolean isOpen, boolean isAlone, int chunkBytes) {
         RecordingAllocator allocator = new RecordingAllocator();
-        Receiver receiver = new Receiver(allocator, isClient, isOpen).withLz4().withHistory();
+        Receiver receiver = new Receiver(allocator, isClient, isOpen)
+                .withLz4()
+                .withHistory()
+                .withGroups();
         if (isAlone) {
             receiver.readingEachFrameAlone();
         }

@@ -11,6 +11,7 @@ import hermod.protocol.frame.ClockFrames;
 import hermod.protocol.frame.Entry;
 import hermod.protocol.frame.EventFields;
 import hermod.protocol.frame.EventFrame;
+import hermod.protocol.frame.FetchedFrame;
 import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameCheck;
 import hermod.protocol.frame.FrameCutter;
@@ -49,6 +50,7 @@ final class Receiver {
     private boolean isAlone;
     private boolean isLz4Agreed;
     private boolean isHistoryAgreed;
+    private boolean isGroupAgreed;
 
     Receiver(ByteBufAllocator allocator, boolean isClient, boolean isOpen) {
         this.isClient = isClient;
@@ -71,6 +73,12 @@ final class Receiver {
     /** From now on HISTORY counts as agreed. */
     Receiver withHistory() {
         isHistoryAgreed = true;
+        return this;
+    }
+
+    /** From now on GROUP counts as agreed. */
+    Receiver withGroups() {
+        isGroupAgreed = true;
         return this;
     }
 
@@ -120,6 +128,10 @@ final class Receiver {
             refuse(in, at, ErrorCode.UNKNOWN_FRAME);
             return;
         }
+        if (type == FrameType.FETCHED && !isGroupAgreed) {
+            refuse(in, at, ErrorCode.UNKNOWN_FRAME);
+            return;
+        }
         if (type == null || type.way() == (isClient ? FrameType.Way.TO_BROKER : FrameType.Way.TO_CLIENT)) {
             if ((FrameHeader.flags(in, at) & FrameHeader.FLAG_IGNORE_IF_UNKNOWN) == 0) {
                 refuse(in, at, ErrorCode.UNKNOWN_FRAME);
@@ -152,6 +164,7 @@ final class Receiver {
             case GAP_CLOSED -> FrameCheck.bodyIs(FlowFrames.GAP_CLOSED_BODY_BYTES, in, at);
             case BATCH -> checkBatch(in, at);
             case HISTORY_PAGE -> checkHistoryPage(in, at);
+            case FETCHED -> checkFetched(in, at);
             case PROGRESS, CREDIT, ACK -> FrameCheck.bodyIs(FlowFrames.ONE_NUMBER_BODY_BYTES, in, at);
             default -> throw new AssertionError("no check for " + type);
         }
@@ -194,6 +207,14 @@ final class Receiver {
         int end = at + FrameHeader.frameBytes(in, at);
         for (int next = HistoryPageFrame.eventsAt(in, at); next < end; next += FrameHeader.frameBytes(in, next)) {
             checkEvent(in, next);
+        }
+    }
+
+    private static void checkFetched(ByteBuf in, int at) throws ProtocolException {
+        FetchedFrame.check(in, at);
+        int end = at + FrameHeader.frameBytes(in, at);
+        for (int next = FetchedFrame.itemsAt(in, at); next < end; next += FetchedFrame.itemBytes(in, next)) {
+            checkEvent(in, FetchedFrame.eventAt(in, next));
         }
     }
 

@@ -27,7 +27,8 @@ public final class Vectors {
             "batch",
             "history",
             "schedules",
-            "state");
+            "state",
+            "groups");
     private static final JsonMapper JSON = new JsonMapper();
 
     private Vectors() {}

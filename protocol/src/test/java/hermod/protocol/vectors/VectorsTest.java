@@ -37,7 +37,8 @@ class VectorsTest {
                     Receiver receiver = new Receiver(
                                     UnpooledByteBufAllocator.DEFAULT, isForClient(type), type != FrameType.HELLO)
                             .withLz4()
-                            .withHistory();
+                            .withHistory()
+                            .withGroups();
                     receiver.receive(in);
                     assertThat(receiver.refusals()).isEmpty();
                     assertThat(receiver.partialBytes()).isZero();
@@ -67,6 +68,9 @@ class VectorsTest {
                     }
                     if (vector.agreed().contains(Feature.HISTORY.name())) {
                         receiver.withHistory();
+                    }
+                    if (vector.agreed().contains(Feature.GROUP.name())) {
+                        receiver.withGroups();
                     }
                     String answer;
                     try {

@@ -1,5 +1,6 @@
 package hermod.broker.engine.embedded;
 
+import hermod.broker.engine.ChannelLog;
 import hermod.broker.engine.EngineFault;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.ShardClock;
@@ -7,6 +8,7 @@ import io.netty.buffer.ByteBuf;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayDeque;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -53,6 +55,8 @@ final class Applier implements Journal.Follower, AutoCloseable {
 
     private long lastHandedOver;
 
+    private ChannelLog.@Nullable Listener listener;
+
     /** Why the store could not be flushed, for the store's thread to look at. */
     private @Nullable RocksDBException flushFailure;
 
@@ -93,6 +97,21 @@ final class Applier implements Journal.Follower, AutoCloseable {
     /** The highest version a value has; until {@link #start}. */
     long version() {
         return puts.version();
+    }
+
+    List<ChannelChanges.Known> knownChannels() {
+        return puts.channels().known();
+    }
+
+    /** Told of what channels' logs get, whichever opening of the store writes them; any thread, once. */
+    void listener(ChannelLog.Listener told) {
+        lock.lock();
+        try {
+            listener = told;
+            puts.channels().listener(told);
+        } finally {
+            lock.unlock();
+        }
     }
 
     /**
@@ -283,6 +302,7 @@ final class Applier implements Journal.Follower, AutoCloseable {
         long number = 0;
         boolean isWritten = true;
         for (Batch batch : taken) {
+            // what could not be added whole is not written, nor what is behind it
             isWritten = isWritten && insist(() -> puts.add(batch.number(), batch.records()));
             number = batch.number();
             bytes += batch.bytes();
@@ -305,6 +325,7 @@ final class Applier implements Journal.Follower, AutoCloseable {
         } finally {
             lock.unlock();
         }
+        puts.channels().tellGrown();
         if (unflushedBytes() >= flushAfterBytes) {
             onFlushDue.run();
         }
@@ -397,9 +418,10 @@ final class Applier implements Journal.Follower, AutoCloseable {
 
     private void onOpened(RocksStore store) throws IOException {
         long persisted;
+        Puts opened;
         try {
             persisted = store.appliedBatch();
-            puts = new Puts(store);
+            opened = new Puts(store);
         } catch (RocksDBException failed) {
             throw new IOException("the store can't be read: " + failed.getMessage(), failed);
         }
@@ -410,6 +432,10 @@ final class Applier implements Journal.Follower, AutoCloseable {
                 queue.remove().records().release();
             }
             queuedBytes = 0;
+            puts = opened;
+            if (listener != null) {
+                opened.channels().listener(listener);
+            }
             applied = persisted;
             lastMissed = lastHandedOver > persisted ? lastHandedOver : 0;
             flushFailure = null;

@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.RocksDBException;
 import org.slf4j.Logger;
@@ -71,7 +72,8 @@ final class Changes implements EventLog.Completion, AutoCloseable {
     /** Something that is gone from {@link #slots} or {@link #creations} when the store has the batch. */
     private record Settled(long batch, int bytes, Runnable forget) {}
 
-    private interface Done {
+    /** Told when the journal has done with a record; on the thread. */
+    interface Done {
         void onOutcome(@Nullable EngineFault fault);
     }
 
@@ -148,7 +150,8 @@ final class Changes implements EventLog.Completion, AutoCloseable {
         ask(answer, () -> create(new Name(org, topic), epoch, answer, openAgain));
     }
 
-    private void ask(Answer<?> answer, Runnable task) {
+    /** Has a task run on the thread, or the answer told why not; any thread, never waits. */
+    void ask(Answer<?> answer, Runnable task) {
         if (isClosing) {
             answer.onFault(EngineFault.CLOSED);
             return;
@@ -268,6 +271,13 @@ final class Changes implements EventLog.Completion, AutoCloseable {
         return true;
     }
 
+    /** The same for a record that somebody else writes; on the thread. */
+    boolean append(boolean isUrgent, int kind, Consumer<ByteBuf> writer, Done done) {
+        record.clear();
+        writer.accept(record);
+        return append(isUrgent, kind, done);
+    }
+
     private void change(
             String space,
             byte[] key,
@@ -319,7 +329,8 @@ final class Changes implements EventLog.Completion, AutoCloseable {
         slot.isChanging = true;
     }
 
-    private EngineFault noRoom() {
+    /** Why {@link #append} had no room. */
+    EngineFault noRoom() {
         return isClosing ? EngineFault.CLOSED : applier.delay();
     }
 

@@ -1,5 +1,6 @@
 package hermod.broker.engine.embedded;
 
+import hermod.broker.engine.ChannelLog;
 import hermod.broker.engine.Engine;
 import hermod.broker.engine.EngineFault;
 import hermod.broker.engine.EngineStatus;
@@ -12,7 +13,9 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import org.rocksdb.ColumnFamilyHandle;
 import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
 import org.rocksdb.RocksIterator;
@@ -36,6 +39,7 @@ public final class EmbeddedEngine implements Engine {
     private final Retainer retainer;
     private final Upkeep upkeep;
     private final RocksEventLog events;
+    private final RocksChannelLog channels;
     private final RocksKeyedState state;
     private final AtomicBoolean isClosed = new AtomicBoolean();
 
@@ -54,10 +58,13 @@ public final class EmbeddedEngine implements Engine {
         this.journal = journal;
         readers = new Readers(config.store(), store, applier, journal::lastSyncedBatch);
         changes = new Changes(config.store(), store, applier, readers);
-        retainer = new Retainer(store, readers, changes, rules);
+        PlaceRetainer places = new PlaceRetainer(config.store().channelLimitCount());
+        retainer = new Retainer(store, readers, changes, rules, places);
         upkeep = new Upkeep(dir, config.store(), store, applier, journal, retainer, readers);
         events = new RocksEventLog(journal, readers, changes);
         state = new RocksKeyedState(readers, changes);
+        ChannelChanges channelChanges = new ChannelChanges(changes, applier.knownChannels());
+        channels = new RocksChannelLog(readers, channelChanges, applier, places);
         applier.start(journal.tail(), upkeep::flushSoon);
         changes.start(journal, applier.version(), lastStream(store));
         upkeep.start();
@@ -134,8 +141,18 @@ public final class EmbeddedEngine implements Engine {
     }
 
     @Override
+    public void onRemoved(Retention.Listener listener) {
+        retainer.onRemoved(listener);
+    }
+
+    @Override
     public EventLog events() {
         return events;
+    }
+
+    @Override
+    public ChannelLog channels() {
+        return channels;
     }
 
     @Override
@@ -197,11 +214,25 @@ public final class EmbeddedEngine implements Engine {
         return store;
     }
 
+    /** Keys of streams of which a last entry is stored, deletions too; for tests. */
+    long storedKeys() {
+        return countOf(open -> open.last);
+    }
+
     /** Values in the store, whether their time is over or not; for tests. */
     long storedValues() {
+        return countOf(open -> open.state);
+    }
+
+    /** Values that channels' logs have in the store; for tests. */
+    long storedPlaces() {
+        return countOf(open -> open.place);
+    }
+
+    private long countOf(Function<RocksStore, ColumnFamilyHandle> family) {
         long count = 0;
         try (LiveStore.Lease lease = opened(store);
-                RocksIterator values = lease.store().db().newIterator(lease.store().state)) {
+                RocksIterator values = lease.store().db().newIterator(family.apply(lease.store()))) {
             for (values.seekToFirst(); values.isValid(); values.next()) {
                 count++;
             }

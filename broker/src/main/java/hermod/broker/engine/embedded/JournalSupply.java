@@ -366,6 +366,8 @@ final class JournalSupply implements AutoCloseable {
             try {
                 file.close();
                 disk.removeIfThere(making);
+                // It has this name where the directory's sync failed: left there, each retry would add another.
+                disk.removeIfThere(name);
             } catch (IOException alsoFailed) {
                 e.addSuppressed(alsoFailed);
             }

@@ -33,6 +33,7 @@ final class Puts implements JournalRecords.Visitor, AutoCloseable {
 
     private int recordsAt;
 
+    private final ChannelIndex channels;
     private final AuthorOrdinals authors = new AuthorOrdinals();
     private final Map<ByteBuffer, Long> lastOffsets = new HashMap<>();
     private final Map<Long, Long> reservedEnds = new HashMap<>();
@@ -43,7 +44,7 @@ final class Puts implements JournalRecords.Visitor, AutoCloseable {
     private record Author(long stream, long user) {}
 
     /** RocksDB's answer to a look-up; thrown on after the visit. */
-    private static final class Failed extends RuntimeException {
+    static final class Failed extends RuntimeException {
         private static final long serialVersionUID = 1;
 
         private final transient RocksDBException rocks;
@@ -58,6 +59,22 @@ final class Puts implements JournalRecords.Visitor, AutoCloseable {
         this.store = store;
         byte[] known = store.get(store.meta, StoreKeys.VERSION);
         version = known == null ? 0 : StoreKeys.asLong(known);
+        channels = new ChannelIndex(store, new ChannelIndex.Sink() {
+            @Override
+            public void put(org.rocksdb.ColumnFamilyHandle family, byte[] putKey, byte[] putValue)
+                    throws RocksDBException {
+                batch.put(family, putKey, putValue);
+            }
+
+            @Override
+            public void write() throws RocksDBException {
+                Puts.this.write();
+            }
+        });
+    }
+
+    ChannelIndex channels() {
+        return channels;
     }
 
     /** Adds what a batch of the journal says. @param in borrowed. */
@@ -71,6 +88,7 @@ final class Puts implements JournalRecords.Visitor, AutoCloseable {
         }
         recordsAt = in.readerIndex();
         try {
+            channels.add(number, in);
             JournalRecords.forEach(in, this);
         } catch (Failed failed) {
             throw failed.rocks;
@@ -100,9 +118,11 @@ final class Puts implements JournalRecords.Visitor, AutoCloseable {
         batch.clear();
         authors.onWritten();
         lastOffsets.clear();
+        channels.onWritten();
     }
 
     private void finish() throws RocksDBException {
+        channels.finish();
         authors.putNew();
         for (Map.Entry<Long, Long> each : reservedEnds.entrySet()) {
             put(store.stream, StoreKeys.stream(each.getKey(), StoreKeys.RESERVED), StoreKeys.of(each.getValue()));
@@ -122,6 +142,7 @@ final class Puts implements JournalRecords.Visitor, AutoCloseable {
                 case StoreRecords.STREAM -> putStream(in, at, bytes);
                 case StoreRecords.RESERVE -> putReserved(in.getLongLE(at), in.getLongLE(at + Long.BYTES));
                 case StoreRecords.STATE -> putState(in, at, bytes);
+                case StoreRecords.CHANNEL -> {} // the index has it
                 default -> throw new IllegalStateException("a record of kind " + kind);
             }
         } catch (RocksDBException failed) {

@@ -8,10 +8,13 @@ import hermod.broker.engine.StoredEntry;
 import hermod.broker.shard.RunsOn;
 import hermod.broker.shard.ShardClock;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.rocksdb.ReadOptions;
 import org.rocksdb.RocksDBException;
@@ -24,7 +27,7 @@ import org.slf4j.LoggerFactory;
 /**
  * Removes what need not be kept: events from the front of their streams, with what the index of producers has of them, and values whose time is over.
  *
- * <p>Appends and reads go on beside it: a step is one small write, of at most {@value #STEP_COUNT} events, and says in the same write what the first offset is from now on. The last entries of keys stay.
+ * <p>Appends and reads go on beside it: a step is one small write, of at most {@value #STEP_COUNT} events, and says in the same write what the first offset is from now on. The last entries of keys stay, but of keys that do not exist any more.
  */
 @RunsOn(RunsOn.Owner.STORE)
 final class Retainer {
@@ -34,19 +37,30 @@ final class Retainer {
     /** Fewer events than this are deleted one by one: a range costs every later read a little, until it is compacted away. */
     private static final int RANGE_COUNT_MIN = 128;
 
+    private static final int KEY_BYTES_MAX = 128;
+
+    /** What is read of an entry. Of one with a key that is longer than the protocol's keys the time to live is not in it, and it goes by its age alone. */
+    private static final int HEAD_BYTES = StoredEntry.FIXED_BYTES + KEY_BYTES_MAX + StoredEntry.FRAME_HEAD_BYTES;
+
     private static final int EXPIRED_COUNT_MAX = 4_096;
 
     private final LiveStore live;
     private final Readers readers;
     private final Changes changes;
     private final Retention.Rules rules;
+    private final PlaceRetainer places;
     private final ReadOptions uncached;
-    private final ByteBuffer head = ByteBuffer.allocateDirect(StoredEntry.FIXED_BYTES);
+    private final ByteBuffer head = ByteBuffer.allocateDirect(HEAD_BYTES);
     private final ByteBuf entry = Unpooled.wrappedBuffer(head);
     private final Map<Long, Tally> tallies = new HashMap<>();
 
     /** The opening of the store that {@link #tallies} were counted in. */
     private long openCount;
+
+    private volatile Retention.Listener listener = (org, topic, firstOffset) -> {};
+
+    /** Of the stream that something was removed from last. */
+    private long keptFrom;
 
     private volatile boolean isEnding;
     private volatile long removedCount;
@@ -60,12 +74,54 @@ final class Retainer {
         long bytes;
     }
 
-    Retainer(LiveStore live, Readers readers, Changes changes, Retention.Rules rules) {
+    /** An entry without a value, which may be the last of its key. */
+    @SuppressWarnings("ArrayRecordComponent") // Handed on and compared by nobody.
+    private record Gone(byte[] lastKey, long offset) {}
+
+    /**
+     * What is older goes.
+     *
+     * @param age of entries.
+     * @param expiredAge of those whose own time is over.
+     */
+    private record Lines(long nowUs, long age, long expiredAge) {
+        static Lines of(Retention retention, long nowUs) {
+            return new Lines(nowUs, before(nowUs, retention.ageUs()), before(nowUs, retention.expiredAgeUs()));
+        }
+
+        private static long before(long nowUs, long ageUs) {
+            return ageUs == Long.MAX_VALUE ? Long.MIN_VALUE : nowUs - ageUs;
+        }
+
+        /** Whether the entry's age is reason enough. */
+        boolean areBehind(ByteBuf entry) {
+            long storedAtUs = StoredEntry.storedAtUs(entry, 0);
+            return storedAtUs < age || (storedAtUs < expiredAge && isExpired(entry));
+        }
+
+        /** Whether the entry's key does not exist, if this is its last. */
+        boolean hasNoValue(ByteBuf entry) {
+            return (StoredEntry.flags(entry, 0) & StoredEntry.FLAG_TOMBSTONE) != 0 || isExpired(entry);
+        }
+
+        private boolean isExpired(ByteBuf entry) {
+            return StoredEntry.frameAt(entry, 0) + StoredEntry.FRAME_HEAD_BYTES <= HEAD_BYTES
+                    && StoredEntry.expiresAtUs(entry, 0) <= nowUs;
+        }
+    }
+
+    Retainer(LiveStore live, Readers readers, Changes changes, Retention.Rules rules, PlaceRetainer places) {
         this.live = live;
         this.readers = readers;
         this.changes = changes;
         this.rules = rules;
+        this.places = places;
         uncached = new ReadOptions().setFillCache(false);
+    }
+
+    /** Any thread. */
+    void onRemoved(Retention.Listener told) {
+        listener = told;
     }
 
     /** Events removed since the start. */
@@ -83,7 +139,7 @@ final class Retainer {
         uncached.close();
     }
 
-    /** Looks at every stream and every value once; ends early where the store is to be opened again. */
+    /** Looks at every stream, every channel's log and every value once; ends early where the store is to be opened again. */
     void round() throws RocksDBException {
         LiveStore.Lease lease = live.lease(0);
         if (lease == null) {
@@ -116,6 +172,7 @@ final class Retainer {
             }
             streams.status();
         }
+        places.round(store, () -> !isGoingOn());
         expireValues(store);
     }
 
@@ -124,16 +181,12 @@ final class Retainer {
     }
 
     private void look(RocksStore store, long stream, byte[] info) throws RocksDBException {
-        ByteBuffer in = ByteBuffer.wrap(info).position(Integer.BYTES);
-        int orgBytes = in.getShort() & 0xFFFF;
-        int textAt = in.position();
-        String org = new String(info, textAt, orgBytes, StandardCharsets.UTF_8);
-        String topic = new String(info, textAt + orgBytes, info.length - textAt - orgBytes, StandardCharsets.UTF_8);
-        Retention retention = rules.of(org, topic);
+        StreamInfo known = StreamInfo.of(info);
+        Retention retention = rules.of(known.org(), known.topic());
         boolean isCounted = retention.events() != Long.MAX_VALUE || retention.bytes() != Long.MAX_VALUE;
         if (!isCounted) {
             tallies.remove(stream);
-            if (retention.ageUs() == Long.MAX_VALUE) {
+            if (retention.ageUs() == Long.MAX_VALUE && retention.expiredAgeUs() == Long.MAX_VALUE) {
                 return;
             }
         }
@@ -146,7 +199,11 @@ final class Retainer {
                 tally = tallies.computeIfAbsent(stream, any -> new Tally());
                 count(stream, tally, retained, events);
             }
+            long before = removedCount;
             trim(store, stream, tally, retained, retention, events);
+            if (removedCount > before) {
+                listener.onRemoved(known.org(), known.topic(), keptFrom);
+            }
         }
     }
 
@@ -176,18 +233,18 @@ final class Retainer {
     private void trim(
             RocksStore store, long stream, Tally tally, Retained retained, Retention retention, RocksIterator events)
             throws RocksDBException {
-        long ageLine = retention.ageUs() == Long.MAX_VALUE ? Long.MIN_VALUE : ShardClock.wallUs() - retention.ageUs();
+        Lines lines = Lines.of(retention, ShardClock.wallUs());
         events.seek(StoreKeys.of(stream, retained.firstOffset()));
         boolean isMore = true;
         while (isMore && isGoingOn()) {
-            isMore = step(store, stream, tally, ageLine, retention, events);
+            isMore = step(store, stream, tally, lines, retention, events);
         }
         events.status();
     }
 
     /** @return whether there may be more to remove. */
     private boolean step(
-            RocksStore store, long stream, Tally tally, long ageLine, Retention retention, RocksIterator events)
+            RocksStore store, long stream, Tally tally, Lines lines, Retention retention, RocksIterator events)
             throws RocksDBException {
         long first = 0;
         long end = 0;
@@ -195,12 +252,11 @@ final class Retainer {
         long storedAtUs = 0;
         int count = 0;
         long[] offsets = new long[RANGE_COUNT_MIN];
+        List<Gone> gone = new ArrayList<>(0);
         try (WriteBatch batch = new WriteBatch()) {
             while (count < STEP_COUNT && events.isValid()) {
                 int bytes = readHead(events);
-                if (StoredEntry.storedAtUs(entry, 0) >= ageLine
-                        && tally.events <= retention.events()
-                        && tally.bytes <= retention.bytes()) {
+                if (!lines.areBehind(entry) && tally.events <= retention.events() && tally.bytes <= retention.bytes()) {
                     break;
                 }
                 long offset = offset(events);
@@ -212,6 +268,11 @@ final class Retainer {
                     batch.delete(
                             store.producer,
                             StoreKeys.of(stream, StoredEntry.producer(entry, 0), StoredEntry.sequence(entry, 0)));
+                }
+                int keyBytes = StoredEntry.keyBytes(entry, 0);
+                if (keyBytes > 0 && keyBytes <= KEY_BYTES_MAX && lines.hasNoValue(entry)) {
+                    byte[] key = ByteBufUtil.getBytes(entry, StoredEntry.keyAt(0), keyBytes);
+                    gone.add(new Gone(StoreKeys.of(stream, key), offset));
                 }
                 if (count < offsets.length) {
                     offsets[count] = offset;
@@ -227,6 +288,11 @@ final class Retainer {
                 return false;
             }
             events.status();
+            // Whoever has not seen them is told that events are gone, and gets the state anew; first, so that none is
+            // left behind.
+            for (Gone each : gone) {
+                store.removeLast(each.lastKey, each.offset);
+            }
             if (count < RANGE_COUNT_MIN) {
                 for (int i = 0; i < count; i++) {
                     batch.delete(store.event, StoreKeys.of(stream, offsets[i]));
@@ -241,6 +307,7 @@ final class Retainer {
             store.write(batch);
         }
         removedCount += count;
+        keptFrom = end;
         return count == STEP_COUNT;
     }
 

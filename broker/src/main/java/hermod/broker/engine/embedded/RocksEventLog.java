@@ -113,7 +113,7 @@ final class RocksEventLog implements EventLog {
             throw new DamageException("stream " + stream + " has a name and nothing else");
         }
         try (View view = new View(store, stream)) {
-            return view.opened(ByteBuffer.wrap(info).getInt());
+            return view.opened(StreamInfo.of(info).epoch());
         }
     }
 

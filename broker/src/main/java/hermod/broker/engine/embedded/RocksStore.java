@@ -54,6 +54,9 @@ final class RocksStore implements AutoCloseable {
     private final ReadOptions persisted;
     private final FlushOptions flushing;
 
+    /** Held for each write, so that a last entry that is looked at and removed is not overwritten in between. */
+    private final Object lastLock = new Object();
+
     final ColumnFamilyHandle meta;
     final ColumnFamilyHandle event;
     final ColumnFamilyHandle producer;
@@ -62,6 +65,8 @@ final class RocksStore implements AutoCloseable {
     final ColumnFamilyHandle stream;
     final ColumnFamilyHandle name;
     final ColumnFamilyHandle state;
+    final ColumnFamilyHandle channel;
+    final ColumnFamilyHandle place;
 
     private RocksStore(
             RocksDB db,
@@ -88,6 +93,8 @@ final class RocksStore implements AutoCloseable {
         stream = families.get(5);
         name = families.get(6);
         state = families.get(7);
+        channel = families.get(8);
+        place = families.get(9);
     }
 
     static RocksStore open(Path dir, StoreConfig config) throws IOException {
@@ -138,7 +145,9 @@ final class RocksStore implements AutoCloseable {
                     descriptor("last", looked),
                     descriptor("stream", looked),
                     descriptor("name", looked),
-                    descriptor("state", looked));
+                    descriptor("state", looked),
+                    descriptor("channel", looked),
+                    descriptor("place", scanned));
             WriteOptions unlogged = keep(natives, new WriteOptions()).setDisableWAL(true);
             ReadOptions plain = keep(natives, new ReadOptions());
             ReadOptions persisted = keep(natives, new ReadOptions()).setReadTier(ReadTier.PERSISTED_TIER);
@@ -218,7 +227,23 @@ final class RocksStore implements AutoCloseable {
     }
 
     void write(WriteBatch batch) throws RocksDBException {
-        db.write(unlogged, batch);
+        synchronized (lastLock) {
+            db.write(unlogged, batch);
+        }
+    }
+
+    /**
+     * Removes the last entry of a key, unless there is a newer one by now: what else is written waits for it.
+     *
+     * @param lastKey of {@link #last}.
+     */
+    void removeLast(byte[] lastKey, long offset) throws RocksDBException {
+        synchronized (lastLock) {
+            byte[] found = db.get(last, plain, lastKey);
+            if (found != null && StoreKeys.asLong(found) == offset) {
+                db.delete(last, unlogged, lastKey);
+            }
+        }
     }
 
     /** The last batch whose effects a crash leaves, or 0. */

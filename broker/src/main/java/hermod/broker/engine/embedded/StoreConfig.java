@@ -62,7 +62,14 @@ public record StoreConfig(
                 max = 1_099_511_627_776L,
                 text =
                         "Bytes kept of one topic's events, whatever its channel keeps by age and count; the oldest go first.")
-        long topicLimitBytes) {
+        long topicLimitBytes,
+
+        @Setting(
+                min = 1_000,
+                max = 10_000_000_000L,
+                text =
+                        "How many stored events of a channel its consumer groups can be behind: of more than these, the oldest are lost to them. It takes about 20 bytes of disk for each.")
+        long channelLimitCount) {
 
     public StoreConfig {
         if (flushAfterBytes > memoryBytes / 2) {
@@ -72,6 +79,6 @@ public record StoreConfig(
     }
 
     public static StoreConfig defaults() {
-        return new StoreConfig(256L << 20, 32L << 20, 32L << 20, 2, 4_096, 5_000, 60, 2, 1L << 30);
+        return new StoreConfig(256L << 20, 32L << 20, 32L << 20, 2, 4_096, 5_000, 60, 2, 1L << 30, 10_000_000);
     }
 }

@@ -15,6 +15,13 @@ import java.nio.charset.StandardCharsets;
  *           number | RESERVED                 → end of the offsets given out before their events are stored
  *           number | RETAINED                 → first offset kept | end, ordinal and storedAtUs of what was removed
  * name      org | 0 | topic                   → number
+ * place     channel | position             → (stream | offset), one or more: from that position on
+ * channel   INFO u8 | channel              → isBegun u8 | start | orgBytes u16 | org | channel's name
+ *           NEXT | channel                 → above the last position
+ *           FIRST | channel                → first position kept
+ *           STREAM | stream                → start | first and last offset of what has positions since
+ *           LATE | stream | offset         → position of what was appended again and is below that first offset
+ *           NAME | org | 0 | channel's name → channel
  * state     spaceBytes u8 | space | key       → version | expiresAtUs | value
  * meta      "applied" → batch; "version" → the highest a value has
  * </pre>
@@ -23,6 +30,13 @@ final class StoreKeys {
     static final byte INFO = 0;
     static final byte RESERVED = 1;
     static final byte RETAINED = 2;
+
+    static final byte CHANNEL_INFO = 1;
+    static final byte CHANNEL_NEXT = 2;
+    static final byte CHANNEL_FIRST = 3;
+    static final byte CHANNEL_STREAM = 4;
+    static final byte CHANNEL_LATE = 5;
+    static final byte CHANNEL_NAME = 6;
 
     static final byte[] APPLIED = "applied".getBytes(StandardCharsets.US_ASCII);
     static final byte[] VERSION = "version".getBytes(StandardCharsets.US_ASCII);
@@ -61,6 +75,23 @@ final class StoreKeys {
 
     static byte[] name(String org, String topic) {
         return (org + '\0' + topic).getBytes(StandardCharsets.UTF_8);
+    }
+
+    static byte[] channel(byte what, long number) {
+        return ByteBuffer.allocate(1 + Long.BYTES).put(what).putLong(number).array();
+    }
+
+    static byte[] channelLate(long stream, long offset) {
+        return ByteBuffer.allocate(1 + 2 * Long.BYTES)
+                .put(CHANNEL_LATE)
+                .putLong(stream)
+                .putLong(offset)
+                .array();
+    }
+
+    static byte[] channelName(String org, String channel) {
+        byte[] text = name(org, channel);
+        return ByteBuffer.allocate(1 + text.length).put(CHANNEL_NAME).put(text).array();
     }
 
     static byte[] state(String space, byte[] key) {

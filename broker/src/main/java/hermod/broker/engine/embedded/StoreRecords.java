@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  * EVENTS   stream u64 | StoredEntries
  * STREAM   number u64 | epoch i32 | orgBytes u16 | org | topic
  * RESERVE  stream u64 | end u64
+ * CHANNEL  number u64 | isBegun u8 | zero u8 | orgBytes u16 | org | channel
  * STATE    version u64 | expiresAtUs i64 | isDeleted u8 | spaceBytes u8 | keyBytes u16 | space | key | value
  * </pre>
  */
@@ -21,6 +22,7 @@ final class StoreRecords {
     static final int STREAM = 2;
     static final int RESERVE = 3;
     static final int STATE = 4;
+    static final int CHANNEL = 5;
 
     static final int EVENTS_HEAD_BYTES = 8;
 
@@ -33,12 +35,23 @@ final class StoreRecords {
     static final int STATE_SPACE_BYTES_AT = 17;
     static final int STATE_KEY_BYTES_AT = 18;
 
+    static final int CHANNEL_HEAD_BYTES = 12;
+    static final int CHANNEL_BEGUN_AT = 8;
+    static final int CHANNEL_ORG_BYTES_AT = 10;
+
     private StoreRecords() {}
 
     static void writeStream(ByteBuf out, long number, int epoch, String org, String topic) {
         out.writeLongLE(number).writeIntLE(epoch).writeShortLE(ByteBufUtil.utf8Bytes(org));
         ByteBufUtil.writeUtf8(out, org);
         ByteBufUtil.writeUtf8(out, topic);
+    }
+
+    /** @param isBegun false where it ends. */
+    static void writeChannel(ByteBuf out, long number, boolean isBegun, String org, String channel) {
+        out.writeLongLE(number).writeByte(isBegun ? 1 : 0).writeByte(0).writeShortLE(ByteBufUtil.utf8Bytes(org));
+        ByteBufUtil.writeUtf8(out, org);
+        ByteBufUtil.writeUtf8(out, channel);
     }
 
     static void writeState(

@@ -1,5 +1,6 @@
 package hermod.broker.engine.memory;
 
+import hermod.broker.engine.ChannelLog;
 import hermod.broker.engine.Engine;
 import hermod.broker.engine.EngineFault;
 import hermod.broker.engine.EngineStatus;
@@ -55,6 +56,11 @@ public final class MemoryEngine implements Engine {
     @Override
     public EventLog events() {
         return events;
+    }
+
+    @Override
+    public ChannelLog channels() {
+        return events.channels();
     }
 
     @Override

@@ -28,13 +28,15 @@ final class MemoryEventLog implements EventLog {
     private record Name(String org, String topic) {}
 
     private static final class Stream {
+        final Name name;
         final Opened first;
         final NavigableMap<Long, byte[]> entries = new TreeMap<>();
         final NavigableMap<byte[], byte[]> byKey = new TreeMap<>(Arrays::compareUnsigned);
         long reservedEnd;
         long firstKept = 1;
 
-        Stream(long number, int epoch) {
+        Stream(Name name, long number, int epoch) {
+            this.name = name;
             first = new Opened(number, epoch, 1, 1, 0, 0);
         }
 
@@ -78,9 +80,30 @@ final class MemoryEventLog implements EventLog {
     private final Executor thread;
     private final Map<Name, Stream> byName = new HashMap<>();
     private final Map<Long, Stream> byNumber = new HashMap<>();
+    private final MemoryChannelLog channels;
 
     MemoryEventLog(Executor thread) {
         this.thread = thread;
+        channels = new MemoryChannelLog(thread, new MemoryChannelLog.Entries() {
+            @Override
+            public String topic(long stream) {
+                return of(stream).name.topic();
+            }
+
+            @Override
+            public int epoch(long stream) {
+                return of(stream).first.epoch();
+            }
+
+            @Override
+            public byte @Nullable [] entry(long stream, long offset) {
+                return of(stream).entries.get(offset);
+            }
+        });
+    }
+
+    MemoryChannelLog channels() {
+        return channels;
     }
 
     /** Removes what is below an offset, as retention would. */
@@ -128,7 +151,7 @@ final class MemoryEventLog implements EventLog {
                 at += StoredEntry.bytes(entries, at);
             }
             unflushedBytes += entries.readableBytes();
-            return enqueue(isUrgent, () -> copies.forEach(of(stream)::add));
+            return enqueue(isUrgent, () -> copies.forEach(entry -> add(of(stream), entry)));
         }
 
         @Override
@@ -141,8 +164,14 @@ final class MemoryEventLog implements EventLog {
             unflushed.add(() -> {
                 change.run();
                 completion.onStored(isUrgent, ticket);
+                channels.tellGrown();
             });
             return ticket;
+        }
+
+        private void add(Stream stream, byte[] entry) {
+            stream.add(entry);
+            channels.onEntry(stream.name.org(), stream.name.topic(), stream.first.stream(), Stream.offset(entry));
         }
 
         @Override
@@ -182,7 +211,7 @@ final class MemoryEventLog implements EventLog {
         ask(
                 answer,
                 () -> byName.computeIfAbsent(new Name(org, topic), name -> {
-                            Stream made = new Stream(byName.size() + 1L, epoch);
+                            Stream made = new Stream(name, byName.size() + 1L, epoch);
                             byNumber.put(made.first.stream(), made);
                             return made;
                         })

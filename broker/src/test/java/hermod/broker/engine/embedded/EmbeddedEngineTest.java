@@ -2,6 +2,7 @@ package hermod.broker.engine.embedded;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import hermod.broker.engine.Asked;
 import hermod.broker.engine.Engine;
@@ -26,13 +27,14 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class EmbeddedEngineTest extends EngineContract {
-    private static final int WAIT_S = 20;
+    private static final int WAIT_S = 60;
 
     @TempDir
     Path dir;
@@ -46,7 +48,7 @@ class EmbeddedEngineTest extends EngineContract {
     static EmbeddedConfig small() {
         return new EmbeddedConfig(
                 new JournalConfig(1 << 20, 8 << 20, 65_536, 1 << 20, 1 << 20, 65_536, 500, 100, 4),
-                new StoreConfig(32 << 20, 1 << 20, 4 << 20, 2, 4_096, 20_000, 1, 2, 1L << 30));
+                new StoreConfig(32 << 20, 1 << 20, 4 << 20, 2, 4_096, 20_000, 1, 2, 1L << 30, 10_000_000));
     }
 
     private EmbeddedEngine openSmall(Retention rule) throws IOException {
@@ -335,6 +337,63 @@ class EmbeddedEngineTest extends EngineContract {
             assertThat(open(engine, "old")).isEqualTo(new EventLog.Opened(stream, 9, 301, 301, 300, 300));
             new Writer(engine.events()).store(stream, Entry.at(305));
             assertThat(open(engine, "old")).isEqualTo(new EventLog.Opened(stream, 9, 301, 306, 305, 305));
+        }
+    }
+
+    @Test
+    void whatHasExpiredGoesFromTheFrontWhereItIsOldEnough() throws Exception {
+        long hourUs = 3_600_000_000L;
+        try (EmbeddedEngine engine = openSmall(new Retention(Long.MAX_VALUE, Long.MAX_VALUE, 1_000_000, hourUs))) {
+            Map<String, Long> told = new ConcurrentHashMap<>();
+            engine.onRemoved((org, topic, firstOffset) -> told.put(topic, firstOffset));
+            long stream = open(engine, "expired").stream();
+            new Writer(engine.events())
+                    .store(
+                            stream,
+                            Entry.at(1).expired(true),
+                            Entry.at(2).key("k".repeat(128)).expired(true),
+                            Entry.at(3).expired(false),
+                            Entry.at(4).expired(true));
+            long young = open(engine, "young").stream();
+            new Writer(engine.events())
+                    .store(
+                            young,
+                            Entry.at(1).expired(true),
+                            Entry.at(2).storedAt(ShardClock.wallUs()).expired(true));
+
+            awaitFirstOffset(engine, young, 2);
+            awaitFirstOffset(engine, stream, 3);
+            await().untilAsserted(
+                            () -> assertThat(told).containsOnly(Map.entry("expired", 3L), Map.entry("young", 2L)));
+            assertThat(readAll(engine, stream)).extracting(Entry::offset).containsExactly(3L, 4L);
+            assertThat(engine.status().removedEvents()).isEqualTo(3);
+        }
+    }
+
+    @Test
+    void theLastEntryOfAKeyStaysWhateverItsAgeButGoesWithItsEventWhereTheKeyDoesNotExistAnyMore() throws Exception {
+        try (EmbeddedEngine engine = openSmall(new Retention(Long.MAX_VALUE, 2, Long.MAX_VALUE))) {
+            long stream = open(engine, "keys").stream();
+            new Writer(engine.events())
+                    .store(
+                            stream,
+                            Entry.at(1).key("deleted"),
+                            Entry.at(2).tombstone("deleted"),
+                            Entry.at(3).tombstone("again"),
+                            Entry.at(4).key("again").expired(false),
+                            Entry.at(5).key("expired").expired(true),
+                            Entry.at(6).tombstone("kept"),
+                            Entry.at(7).tombstone("fresh"),
+                            Entry.at(8).key("kept").expired(false));
+
+            awaitFirstOffset(engine, stream, 7);
+
+            EventLog.Page keys =
+                    Asked.of(answer -> engine.events().lastOfKeys(stream, new byte[0], NO_LIMIT, NO_LIMIT, answer));
+            assertThat(Entry.of(keys)).extracting(Entry::offset).containsExactly(4L, 8L);
+            assertThat(engine.storedKeys())
+                    .as("those two, and the deletion whose event is kept")
+                    .isEqualTo(3);
         }
     }
 

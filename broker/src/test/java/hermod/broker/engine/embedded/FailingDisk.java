@@ -26,6 +26,7 @@ final class FailingDisk implements JournalDisk {
     volatile @Nullable Long usable;
 
     final AtomicLong syncs = new AtomicLong();
+    final AtomicLong renames = new AtomicLong();
     final AtomicLong writes = new AtomicLong();
 
     /** Called before each sync of a file, by whoever syncs. */
@@ -69,6 +70,7 @@ final class FailingDisk implements JournalDisk {
     public void rename(String from, String to) throws IOException {
         failIf(renameFault);
         real.rename(from, to);
+        renames.incrementAndGet();
     }
 
     @Override

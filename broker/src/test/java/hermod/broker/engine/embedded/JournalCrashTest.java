@@ -16,7 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** A process that appends is killed; whatever it was told is stored comes back in the next one. */
 @Tag("DL-4")
-@Timeout(120)
+@Timeout(300)
 class JournalCrashTest {
     @TempDir
     Path dir;

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A disk that fails: what was not stored is told so, what was is kept, and service resumes by itself. */
 @Tag("DL-4")
-@Timeout(60)
+@Timeout(180)
 class JournalFaultTest {
     private static final String EIO = "Input/output error";
 
@@ -42,9 +42,13 @@ class JournalFaultTest {
         return JournalProbe.open(disk, dir(), config, 0, memory);
     }
 
-    private void awaitSpares() {
-        await().until(() ->
-                JournalProbe.has(dir(), JournalSupply.SPARE) && JournalProbe.has(dir(), JournalSupply.RESERVE));
+    /** Until the journal, of one segment, has them: a file has its name a sync of the directory earlier, which would be the test's first victim. */
+    private static void awaitSpares(Journal journal) {
+        awaitSpares(journal, JournalProbe.small());
+    }
+
+    private static void awaitSpares(Journal journal, JournalConfig config) {
+        await().until(() -> journal.status().diskBytes() == 2L * config.segmentBytes() + config.urgentReserveBytes());
     }
 
     /** What is on the disk now, as a crash would leave it. */
@@ -63,7 +67,7 @@ class JournalFaultTest {
         try (Journal journal = open(disk, JournalProbe.small())) {
             Journal.Source source = journal.source(told);
             JournalProbe.appendAlone(source, told, "before");
-            awaitSpares();
+            awaitSpares(journal);
             disk.syncFaults.set(1);
             JournalProbe.appendAlone(source, told, "failed");
             await().until(() -> source.hasRoom(false, 100));
@@ -85,7 +89,7 @@ class JournalFaultTest {
         try (Journal journal = open(disk, JournalProbe.small())) {
             Journal.Source source = journal.source(told);
             JournalProbe.appendAlone(source, told, "before");
-            awaitSpares();
+            awaitSpares(journal);
             disk.writeFault = EIO;
             JournalProbe.appendAlone(source, told, "failed".repeat(500));
             await().until(() -> !source.hasRoom(false, 100));
@@ -107,7 +111,7 @@ class JournalFaultTest {
         try (Journal journal = open(disk, JournalProbe.small())) {
             Journal.Source source = journal.source(told);
             JournalProbe.appendAlone(source, told, "before");
-            awaitSpares();
+            awaitSpares(journal);
             disk.syncFault = EIO;
             JournalProbe.appendAlone(source, told, "unknown");
             assertThat(told.outcomes()).containsExactly("1 stored", "2 FAILED");
@@ -129,7 +133,7 @@ class JournalFaultTest {
         List<String> stored = new ArrayList<>();
         try (Journal journal = open(disk, JournalProbe.small())) {
             Journal.Source source = journal.source(told);
-            awaitSpares();
+            awaitSpares(journal);
             // The new segment gets its name, and its directory's sync fails: it is there, and may not be after a power
             // cut.
             disk.dirSyncFault = EIO;
@@ -156,11 +160,30 @@ class JournalFaultTest {
     }
 
     @Test
+    void whatADirectoryThatDoesNotSyncLetsBeMadeIsRemovedBeforeItIsTriedAgain() throws IOException {
+        FailingDisk disk = disk();
+        try (Journal journal = open(disk, JournalProbe.small())) {
+            Journal.Source source = journal.source(told);
+            awaitSpares(journal);
+            disk.dirSyncFault = EIO;
+            while (journal.fault(false) == null) {
+                JournalProbe.appendAlone(source, told, "text");
+            }
+            long tries = disk.renames.get();
+            await().until(() -> disk.renames.get() > tries + 10);
+            assertThat(JournalProbe.namesOf(dir(), JournalSupply.SPARE)).hasSizeLessThanOrEqualTo(2);
+            disk.heal();
+            await().until(() -> source.hasRoom(false, 100));
+            JournalProbe.appendAlone(source, told, "after");
+        }
+    }
+
+    @Test
     void aRenameThatFailsIsTriedAgain() throws IOException {
         FailingDisk disk = disk();
         try (Journal journal = open(disk, JournalProbe.small())) {
             Journal.Source source = journal.source(told);
-            awaitSpares();
+            awaitSpares(journal);
             disk.renameFault = "Read-only file system";
             disk.syncFaults.set(1);
             JournalProbe.appendAlone(source, told, "failed");
@@ -180,7 +203,7 @@ class JournalFaultTest {
         List<String> stored = new ArrayList<>();
         try (Journal journal = open(disk, JournalProbe.small())) {
             Journal.Source source = journal.source(told);
-            awaitSpares();
+            awaitSpares(journal);
             disk.usable = 0L;
             long ticket = 0;
             while (journal.fault(false) == null) {
@@ -244,7 +267,7 @@ class JournalFaultTest {
                 64 * 1024, 64L * 1024 * 1024, 64 * 1024, 64 * 1024, 64 * 1024, 4 * 1024, 20, 60_000, 1);
         try (Journal journal = open(disk, config)) {
             Journal.Source source = journal.source(told);
-            awaitSpares();
+            awaitSpares(journal, config);
             disk.usable = 0L;
             while (journal.fault(false) == null) {
                 JournalProbe.appendAlone(source, told, "text");
@@ -333,7 +356,7 @@ class JournalFaultTest {
     void aReserveThatCanNotBeMadeIsToldAndEventsGoOn() throws IOException {
         FailingDisk disk = disk();
         Journal before = open(disk, JournalProbe.small());
-        awaitSpares();
+        awaitSpares(before);
         before.close();
         for (int number = 1; number < 5; number++) {
             Files.deleteIfExists(dir().resolve(JournalSupply.RESERVE + number + ".journal"));

@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** The system's own errors, in a process of its own: failed system calls by a preloaded library, a full disk by a small one. */
 @Tag("DL-4")
-@Timeout(60)
+@Timeout(180)
 class JournalIoFaultTest {
     @TempDir
     Path temp;

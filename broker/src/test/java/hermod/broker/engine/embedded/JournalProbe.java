@@ -129,7 +129,7 @@ final class JournalProbe {
         }
 
         synchronized void await(boolean isUrgent, long ticket) {
-            long deadlineNs = System.nanoTime() + 20_000_000_000L;
+            long deadlineNs = System.nanoTime() + 60_000_000_000L;
             while (last[isUrgent ? 1 : 0] < ticket) {
                 if (System.nanoTime() - deadlineNs > 0) {
                     throw new AssertionError("ticket " + ticket + " was not completed: " + outcomes);
@@ -167,9 +167,15 @@ final class JournalProbe {
 
     /** Whether a file that was made ahead is there. */
     static boolean has(Path dir, String nameBegin) throws IOException {
+        return !namesOf(dir, nameBegin).isEmpty();
+    }
+
+    /** The files that were made ahead; one is named a little before the journal may use it. */
+    static List<String> namesOf(Path dir, String nameBegin) throws IOException {
         try (Stream<Path> files = Files.list(dir)) {
             return files.map(file -> file.getFileName().toString())
-                    .anyMatch(name -> name.startsWith(nameBegin) && name.endsWith(".journal"));
+                    .filter(name -> name.startsWith(nameBegin) && name.endsWith(".journal"))
+                    .toList();
         }
     }
 

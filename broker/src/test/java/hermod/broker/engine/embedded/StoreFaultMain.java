@@ -25,7 +25,7 @@ final class StoreFaultMain {
     static EmbeddedConfig config() {
         return new EmbeddedConfig(
                 new JournalConfig(4 << 20, 64 << 20, 4 << 20, 1 << 20, 1 << 20, 65_536, 50, 100, 4),
-                new StoreConfig(16 << 20, 1 << 20, 1 << 20, 2, 4_096, 1_000, 1, 2, 1L << 30));
+                new StoreConfig(16 << 20, 1 << 20, 1 << 20, 2, 4_096, 1_000, 1, 2, 1L << 30, 1_000_000));
     }
 
     public static void main(String[] args) throws Exception {

@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import hermod.broker.engine.Asked;
+import hermod.broker.engine.ChannelLog;
 import hermod.broker.engine.Engine;
 import hermod.broker.engine.EngineFault;
 import hermod.broker.engine.Entry;
@@ -18,6 +19,7 @@ import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -161,7 +163,10 @@ class StoreFaultTest {
 
         try (EmbeddedEngine engine = open()) {
             long damaged = stream(engine, "damaged");
-            long well = stream(engine, "well");
+            long well = stream(engine, "chat:well");
+            List<Long> grown = Collections.synchronizedList(new ArrayList<>());
+            engine.channels().listener((channel, next) -> grown.add(next));
+            ChannelLog.Begun log = Asked.of(answer -> engine.channels().begin("acme", "chat", answer));
             Writer writer = new Writer(engine.events());
             storeInTheEnd(writer, well, large(1));
             long version = EmbeddedEngineTest.putCounter(engine, "1").version();
@@ -186,7 +191,13 @@ class StoreFaultTest {
             assertThat(read(engine, damaged, 1, 101).fault()).isEqualTo(EngineFault.CORRUPT);
             assertThat(engine.status().reason()).startsWith("1 reads met damaged data");
             // Nothing that was known before is forgotten.
-            assertThat(stream(engine, "well")).isEqualTo(well);
+            assertThat(stream(engine, "chat:well")).isEqualTo(well);
+            ChannelLog.Page places =
+                    Asked.of(answer -> engine.channels().read(log.channel(), 1, NO_LIMIT, NO_LIMIT, answer));
+            assertThat(places.items()).hasSize(399);
+            assertThat(places.items()).allMatch(each -> each.entry() != null);
+            // also by the index that took the first one's place
+            await().until(() -> grown.contains(400L));
             KeyedState.Outcome outcome = Asked.of(answer -> engine.state()
                     .put("space", "counter".getBytes(), version, new byte[1], KeyedState.NEVER_EXPIRES, answer));
             assertThat(outcome.isStored()).isTrue();

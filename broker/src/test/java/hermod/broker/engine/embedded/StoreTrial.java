@@ -11,7 +11,7 @@ import io.netty.buffer.Unpooled;
 import java.nio.file.Path;
 
 /**
- * What ADR 0061 quotes; not a test. {@code puts <dir>}: how many events of 256 B a second the store's thread takes. {@code fill <dir>}: 1,000,000 events in 10,000 topics, then the process dies without closing. {@code open <dir>}: how long
+ * What ADR 0061 quotes; not a test. {@code puts <dir>}: how many events of 256 B a second the store's thread takes; {@code indexed <dir>}: the same of a channel that was begun. {@code fill <dir>}: 1,000,000 events in 10,000 topics, then the process dies without closing. {@code open <dir>}: how long
  * opening takes from the start of the JVM.
  */
 final class StoreTrial {
@@ -24,7 +24,8 @@ final class StoreTrial {
     public static void main(String[] args) throws Exception {
         Path dir = Path.of(args[1]);
         switch (args[0]) {
-            case "puts" -> puts(dir);
+            case "puts" -> puts(dir, false);
+            case "indexed" -> puts(dir, true);
             case "fill" -> fill(dir);
             case "open" -> open(dir);
             default -> throw new IllegalArgumentException(args[0]);
@@ -37,25 +38,28 @@ final class StoreTrial {
         return entry.text("x".repeat(256 - entry.text("").bytes()));
     }
 
-    private static void puts(Path dir) throws Exception {
+    private static void puts(Path dir, boolean isIndexed) throws Exception {
         StoreConfig config = StoreConfig.defaults();
         RocksStore store = RocksStore.open(dir, config);
         Puts puts = new Puts(store);
         int batches = EVENTS / BATCH_EVENTS;
         ByteBuf[] records = new ByteBuf[batches];
-        long n = 0;
-        for (int i = 0; i < batches; i++) {
-            records[i] = Unpooled.directBuffer(BATCH_EVENTS * 300);
-            for (int j = 0; j < BATCH_EVENTS; j++, n++) {
-                ByteBuf payload = Unpooled.buffer().writeLongLE(1 + n % TOPICS);
-                entry(n).write(payload);
-                JournalRecords.write(records[i], StoreRecords.EVENTS, payload, 0, payload.readableBytes());
-            }
-        }
+        puts.add(1, topics(isIndexed));
+        puts.write();
+        long made = 0;
         for (int round = 0; round < 3; round++) {
+            for (int i = 0; i < batches; i++) {
+                records[i] = records[i] == null ? Unpooled.directBuffer(BATCH_EVENTS * 300) : records[i].clear();
+                for (int j = 0; j < BATCH_EVENTS; j++, made++) {
+                    ByteBuf payload = Unpooled.buffer().writeLongLE(1 + made % TOPICS);
+                    entry(made).write(payload);
+                    JournalRecords.write(records[i], StoreRecords.EVENTS, payload, 0, payload.readableBytes());
+                }
+            }
+            long n = (long) batches * BATCH_EVENTS;
             long startNs = System.nanoTime();
             for (int i = 0; i < batches; i++) {
-                puts.add(1 + i, records[i]);
+                puts.add(2 + (long) round * batches + i, records[i]);
                 if (puts.bytes() > 1 << 20) {
                     puts.write();
                 }
@@ -69,6 +73,20 @@ final class StoreTrial {
         }
         puts.close();
         store.close();
+    }
+
+    private static ByteBuf topics(boolean isIndexed) {
+        ByteBuf records = Unpooled.directBuffer();
+        ByteBuf payload = Unpooled.buffer();
+        for (int i = 0; i < TOPICS; i++) {
+            StoreRecords.writeStream(payload.clear(), 1 + i, 9, "acme", "chat:" + i);
+            JournalRecords.write(records, StoreRecords.STREAM, payload, 0, payload.readableBytes());
+        }
+        if (isIndexed) {
+            StoreRecords.writeChannel(payload.clear(), 1, true, "acme", "chat");
+            JournalRecords.write(records, StoreRecords.CHANNEL, payload, 0, payload.readableBytes());
+        }
+        return records;
     }
 
     private static void fill(Path dir) throws Exception {
