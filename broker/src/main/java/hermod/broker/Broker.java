@@ -208,16 +208,11 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
      */
     public static Broker start(BrokerConfig config) throws ConfigException, IOException {
         config.createDataDir();
-        Engine engine = openEngine(config);
-        try {
-            return start(config, engine);
-        } catch (ConfigException | IOException | RuntimeException failed) {
-            engine.close();
-            throw failed;
-        }
+        return start(config, openEngine(config));
     }
 
-    private static Engine openEngine(BrokerConfig config) throws IOException {
+    /** Opens the engine on disk, in a data directory that is there. @throws IOException with one sentence for people. */
+    static Engine openEngine(BrokerConfig config) throws IOException {
         int shardCount = config.shard().effectiveShardCount(Runtime.getRuntime().availableProcessors());
         ChannelPolicies channels = config.channels();
         long limitBytes = config.store().topicLimitBytes();
@@ -243,7 +238,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
     /**
      * The same with an engine of the caller's.
      *
-     * @param engine given when the broker starts: closed with it.
+     * @param engine given: closed with the broker, or at once where it can't start.
      */
     public static Broker start(BrokerConfig config, Engine engine) throws ConfigException, IOException {
         return start(config, engine, new ShardClock());
@@ -251,6 +246,16 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
 
     /** @param scheduleClock by which scheduled events are due; the scheduler's own from here on. */
     static Broker start(BrokerConfig config, Engine engine, ShardClock scheduleClock)
+            throws ConfigException, IOException {
+        try {
+            return serve(config, engine, scheduleClock);
+        } catch (ConfigException | IOException | RuntimeException failed) {
+            engine.close();
+            throw failed;
+        }
+    }
+
+    private static Broker serve(BrokerConfig config, Engine engine, ShardClock scheduleClock)
             throws ConfigException, IOException {
         SocketIo io = SocketIo.of(config.transport().io());
         config.createDataDir();
@@ -488,6 +493,7 @@ public final class Broker implements OperatorView, OperatorControls, AutoCloseab
                 status.fault() == null ? "" : status.fault().name(),
                 status.reason(),
                 status.storedEvents(),
+                status.removedEvents(),
                 status.syncs(),
                 status.syncP50Us(),
                 status.syncP99Us(),

@@ -100,7 +100,6 @@ public final class BrokerMain {
         @Override
         public Integer call() throws InterruptedException {
             BrokerConfig config = config();
-            preloadEngine();
             Broker broker = start(config);
             stopWithTheProcess(broker);
             Broker.ReadyAddresses at = broker.addresses();
@@ -113,21 +112,6 @@ public final class BrokerMain {
             // Whoever asked for it sees the end before the port is gone.
             Thread.sleep(DRAINED_SHOWN_MS);
             return ExitCode.OK;
-        }
-
-        /** The engine's native library takes some 0.4 s to load, which other things can be done in. */
-        private static void preloadEngine() {
-            Thread loader = new Thread(
-                    () -> {
-                        try {
-                            EmbeddedEngine.preload();
-                        } catch (RuntimeException | LinkageError untold) {
-                            // Opening the engine tells it, unless the process ends first.
-                        }
-                    },
-                    "hermod-engine-preload");
-            loader.setDaemon(true);
-            loader.start();
         }
 
         private BrokerConfig config() {
@@ -166,8 +150,10 @@ public final class BrokerMain {
                 // First what can be refused at once; the rest is refused a second later.
                 config.createDataDir();
                 SocketIo.of(config.transport().io());
-                warmUp(config);
-                return Broker.start(config);
+                try (EngineOpening opening = EngineOpening.begin(() -> Broker.openEngine(config))) {
+                    warmUp(config);
+                    return Broker.start(config, opening.take());
+                }
             } catch (ConfigException | IOException refused) {
                 throw new CliException(ExitCode.FAILED, "The broker can't start: " + refused.getMessage(), refused);
             }

@@ -55,6 +55,10 @@ final class PrometheusText {
         page.append("hermod_store_sync_p99_seconds ")
                 .append(store.syncP99Us() / US_PER_SECOND)
                 .append('\n');
+        head("hermod_store_removed_events_total", "counter", "Events that retention removed.");
+        page.append("hermod_store_removed_events_total ")
+                .append(store.removedEvents())
+                .append('\n');
         head("hermod_store_syncs_total", "counter", "Syncs of the journal.");
         page.append("hermod_store_syncs_total ").append(store.syncs()).append('\n');
     }

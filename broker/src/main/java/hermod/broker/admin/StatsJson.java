@@ -70,6 +70,7 @@ final class StatsJson {
         out.writeStringProperty("health", store.isWell() ? "ok" : store.fault().toLowerCase(Locale.ROOT));
         out.writeStringProperty("reason", store.reason());
         out.writeNumberProperty("storedEvents", store.storedEvents());
+        out.writeNumberProperty("removedEvents", store.removedEvents());
         out.writeNumberProperty("syncs", store.syncs());
         out.writeName("syncUs").writeStartObject();
         out.writeNumberProperty("p50", store.syncP50Us());

@@ -6,6 +6,7 @@ package hermod.broker.engine;
  * @param fault null while all is well; otherwise what durable publishes are refused with now.
  * @param reason for people: what failed, with the file and the system's words; empty while all is well.
  * @param storedEvents since the start.
+ * @param removedEvents by retention, since the start.
  * @param syncs since the start.
  * @param syncP50Us and {@code syncP99Us}, {@code syncMaxUs}: how long a sync took, in microseconds, of the last few thousand.
  * @param waitingBytes appended and not on disk yet.
@@ -17,6 +18,7 @@ public record EngineStatus(
         @org.jspecify.annotations.Nullable EngineFault fault,
         String reason,
         long storedEvents,
+        long removedEvents,
         long syncs,
         long syncP50Us,
         long syncP99Us,
@@ -27,6 +29,6 @@ public record EngineStatus(
         long memoryBytes) {
     /** One that has nothing to tell. */
     public static EngineStatus fine() {
-        return new EngineStatus(null, "", 0, 0, 0, 0, 0, 0, 0, 0, 0);
+        return new EngineStatus(null, "", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
     }
 }

@@ -118,6 +118,7 @@ class AdminApiTest {
     void metricsAreInPrometheusText() throws Exception {
         String answer = get("/metrics");
         assertThat(answer).contains("text/plain; version=0.0.4");
+        assertThat(answer).contains("hermod_store_removed_events_total 60\n");
         String[] lines = new String(body(answer), StandardCharsets.UTF_8).split("\n");
         assertThat(lines)
                 .contains(

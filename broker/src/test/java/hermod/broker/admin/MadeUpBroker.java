@@ -39,7 +39,7 @@ final class MadeUpBroker implements OperatorView, OperatorControls {
                 4,
                 counters,
                 List.of(channel("chat", 1_000), channel("dm", 0)),
-                new StoreStats("FULL", "no space left: journal/00000001", 100, 7, 150, 900, 1_000, 10, 20, 30, 40));
+                new StoreStats("FULL", "no space left: journal/00000001", 100, 60, 7, 150, 900, 1_000, 10, 20, 30, 40));
     }
 
     private static ChannelStats channel(String name, long events) {

@@ -3,7 +3,6 @@ package hermod.broker.engine.embedded;
 import hermod.broker.shard.RunsOn;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
-import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
 
 /**
@@ -98,8 +97,7 @@ final class AuthorOrdinals {
     private long stored(int slot) throws RocksDBException {
         key.clear().putLong(streams[slot]).putLong(users[slot]).flip();
         number.clear();
-        int found = store.db().get(store.author, store.plain(), key, number);
-        return found == RocksDB.NOT_FOUND ? 0 : number.getLong(0);
+        return store.number(store.author, key, number);
     }
 
     void onWritten() {

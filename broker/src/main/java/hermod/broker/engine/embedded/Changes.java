@@ -38,7 +38,8 @@ final class Changes implements EventLog.Completion, AutoCloseable {
 
     private final AtomicInteger waiting = new AtomicInteger();
     private final int waitingMax;
-    private final RocksStore store;
+    private final LiveStore live;
+    private final long settledBytesMax;
     private final Applier applier;
     private final Readers readers;
     private final Thread thread = new Thread(this::run, "hermod-store-changes");
@@ -55,6 +56,12 @@ final class Changes implements EventLog.Completion, AutoCloseable {
     private final ArrayDeque<InFlight> plain = new ArrayDeque<>();
     private final ArrayDeque<Settled> settled = new ArrayDeque<>();
     private final ByteBuf record = Unpooled.buffer();
+    /** Of {@link #settled}: kept while the store is behind. */
+    private long settledBytes;
+
+    /** The last batch of which something was forgotten: the store must have it to be asked. */
+    private long forgottenBatch;
+
     private long lastVersion;
     private long lastStream;
 
@@ -63,7 +70,7 @@ final class Changes implements EventLog.Completion, AutoCloseable {
     private record Name(String org, String topic) {}
 
     /** Something that is gone from {@link #slots} or {@link #creations} when the store has the batch. */
-    private record Settled(long batch, Runnable forget) {}
+    private record Settled(long batch, int bytes, Runnable forget) {}
 
     /** Told when the journal has done with a record; on the thread. */
     interface Done {
@@ -104,9 +111,10 @@ final class Changes implements EventLog.Completion, AutoCloseable {
         }
     }
 
-    Changes(StoreConfig config, RocksStore store, Applier applier, Readers readers) {
+    Changes(StoreConfig config, LiveStore live, Applier applier, Readers readers) {
         waitingMax = config.questionLimitCount();
-        this.store = store;
+        settledBytesMax = config.queueBytes();
+        this.live = live;
         this.applier = applier;
         this.readers = readers;
         thread.setDaemon(true);
@@ -239,6 +247,8 @@ final class Changes implements EventLog.Completion, AutoCloseable {
         Settled oldest;
         while ((oldest = settled.peek()) != null && oldest.batch() <= applied) {
             settled.remove().forget().run();
+            settledBytes -= oldest.bytes();
+            forgottenBatch = oldest.batch();
         }
     }
 
@@ -253,7 +263,7 @@ final class Changes implements EventLog.Completion, AutoCloseable {
     /** Hands the record to the journal. @return false where it has no room. */
     private boolean append(boolean isUrgent, int kind, Done done) {
         Journal.Source way = source;
-        if (way == null || !way.hasRoom(isUrgent, record.readableBytes())) {
+        if (way == null || settledBytes > settledBytesMax || !way.hasRoom(isUrgent, record.readableBytes())) {
             return false;
         }
         long ticket = way.append(isUrgent, kind, record);
@@ -284,13 +294,22 @@ final class Changes implements EventLog.Completion, AutoCloseable {
         }
         long version;
         try {
-            Known known = slot.settled != null ? slot.settled : stored(slotKey);
+            Known known = slot.settled;
+            if (known == null) {
+                byte[] found =
+                        look(store -> store.get(store.state, slotKey.bytes().array()));
+                known = found == null ? null : known(found);
+            }
             boolean isThere =
                     known != null && known.value() != null && (isExpiry || known.expiresAtUs() > ShardClock.wallUs());
             version = isThere && known != null ? known.version() : KeyedState.NO_VERSION;
         } catch (RocksDBException failed) {
             dropUnused(slotKey, slot);
             answer.onFault(readers.onFailed(failed));
+            return;
+        } catch (BehindException behind) {
+            dropUnused(slotKey, slot);
+            answer.onFault(noRoom());
             return;
         }
         if (expectedVersion != KeyedState.ANY_VERSION && expectedVersion != version) {
@@ -312,14 +331,32 @@ final class Changes implements EventLog.Completion, AutoCloseable {
 
     /** Why {@link #append} had no room. */
     EngineFault noRoom() {
-        return isClosing ? EngineFault.CLOSED : EngineFault.BUSY;
+        return isClosing ? EngineFault.CLOSED : applier.delay();
     }
 
-    private @Nullable Known stored(Key key) throws RocksDBException {
-        byte[] found = store.get(store.state, key.bytes().array());
-        if (found == null) {
-            return null;
+    private interface Look {
+        byte @Nullable [] at(RocksStore store) throws RocksDBException;
+    }
+
+    /** The store was opened again, and lacks what was forgotten here because it had it. */
+    private static final class BehindException extends Exception {
+        private static final long serialVersionUID = 1;
+    }
+
+    private byte @Nullable [] look(Look look) throws RocksDBException, BehindException {
+        LiveStore.Lease lease = live.lease(0);
+        if (lease == null) {
+            throw new BehindException();
         }
+        try (lease) {
+            if (applier.applied() < forgottenBatch) {
+                throw new BehindException();
+            }
+            return look.at(lease.store());
+        }
+    }
+
+    private static Known known(byte[] found) {
         java.nio.ByteBuffer in = java.nio.ByteBuffer.wrap(found);
         return new Known(in.getLong(), in.getLong(), found);
     }
@@ -330,12 +367,13 @@ final class Changes implements EventLog.Completion, AutoCloseable {
         if (fault == null) {
             slot.settled = changed;
             long settlement = ++slot.settlement;
-            settled.add(new Settled(synced.getAsLong(), () -> {
+            int bytes = key.bytes().capacity() + (changed.value() == null ? 0 : changed.value().length);
+            keep(bytes, () -> {
                 if (slot.settlement == settlement) {
                     slot.settled = null;
                     dropUnused(key, slot);
                 }
-            }));
+            });
             answer.onDone(new KeyedState.Outcome(true, changed.version()));
         } else {
             answer.onFault(fault);
@@ -364,10 +402,13 @@ final class Changes implements EventLog.Completion, AutoCloseable {
             return;
         }
         try {
-            if (store.get(store.name, StoreKeys.name(name.org(), name.topic())) != null) {
+            if (look(store -> store.get(store.name, StoreKeys.name(name.org(), name.topic()))) != null) {
                 openAgain.run();
                 return;
             }
+        } catch (BehindException behind) {
+            answer.onFault(noRoom());
+            return;
         } catch (RocksDBException failed) {
             answer.onFault(readers.onFailed(failed));
             return;
@@ -384,10 +425,16 @@ final class Changes implements EventLog.Completion, AutoCloseable {
         creations.put(name, made);
     }
 
+    /** Until the store has it. */
+    private void keep(int bytes, Runnable forget) {
+        settled.add(new Settled(synced.getAsLong(), bytes, forget));
+        settledBytes += bytes;
+    }
+
     private void onCreated(Name name, Creation made, @Nullable EngineFault fault) {
         if (fault == null) {
             made.isStored = true;
-            settled.add(new Settled(synced.getAsLong(), () -> creations.remove(name, made)));
+            keep(name.topic().length(), () -> creations.remove(name, made));
             made.answers.forEach(each -> each.onDone(made.opened()));
         } else {
             creations.remove(name, made);

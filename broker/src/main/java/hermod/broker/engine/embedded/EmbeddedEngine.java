@@ -9,9 +9,11 @@ import hermod.broker.engine.EventLog;
 import hermod.broker.engine.KeyedState;
 import hermod.broker.engine.Retention;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.ColumnFamilyHandle;
 import org.rocksdb.RocksDB;
@@ -29,7 +31,7 @@ public final class EmbeddedEngine implements Engine {
     private static final Logger LOG = LoggerFactory.getLogger(EmbeddedEngine.class);
 
     private final JournalLock lock;
-    private final RocksStore store;
+    private final LiveStore store;
     private final Applier applier;
     private final Journal journal;
     private final Readers readers;
@@ -46,7 +48,7 @@ public final class EmbeddedEngine implements Engine {
             EmbeddedConfig config,
             Retention.Rules rules,
             JournalLock lock,
-            RocksStore store,
+            LiveStore store,
             Applier applier,
             Journal journal)
             throws RocksDBException {
@@ -54,19 +56,33 @@ public final class EmbeddedEngine implements Engine {
         this.store = store;
         this.applier = applier;
         this.journal = journal;
-        readers = new Readers(config.store(), applier, journal::lastSyncedBatch);
+        readers = new Readers(config.store(), store, applier, journal::lastSyncedBatch);
         changes = new Changes(config.store(), store, applier, readers);
-        PlaceRetainer places = new PlaceRetainer(store, config.store().channelLimitCount());
-        retainer = new Retainer(store, changes, rules, places);
+        PlaceRetainer places = new PlaceRetainer(config.store().channelLimitCount());
+        retainer = new Retainer(store, readers, changes, rules, places);
         upkeep = new Upkeep(dir, config.store(), store, applier, journal, retainer, readers);
-        events = new RocksEventLog(store, journal, readers, changes);
-        state = new RocksKeyedState(store, readers, changes);
-        ChannelChanges channelChanges =
-                new ChannelChanges(changes, applier.channels().known());
-        channels = new RocksChannelLog(store, readers, channelChanges, applier.channels(), places);
-        applier.start(upkeep::flushSoon);
-        changes.start(journal, applier.version(), RocksEventLog.lastStream(store));
+        events = new RocksEventLog(journal, readers, changes);
+        state = new RocksKeyedState(readers, changes);
+        ChannelChanges channelChanges = new ChannelChanges(changes, applier.knownChannels());
+        channels = new RocksChannelLog(readers, channelChanges, applier, places);
+        applier.start(journal.tail(), upkeep::flushSoon);
+        changes.start(journal, applier.version(), lastStream(store));
         upkeep.start();
+    }
+
+    private static long lastStream(LiveStore store) throws RocksDBException {
+        try (LiveStore.Lease lease = opened(store)) {
+            return RocksEventLog.lastStream(lease.store());
+        }
+    }
+
+    /** A lease while nobody but the opening thread is there. */
+    private static LiveStore.Lease opened(LiveStore store) {
+        LiveStore.Lease lease = store.lease(0);
+        if (lease == null) {
+            throw new IllegalStateException("the store was closed while it was opened");
+        }
+        return lease;
     }
 
     /** Loads RocksDB's native library, which takes some 0.4 s the first time; any thread, and not needed before {@link #open}. */
@@ -83,25 +99,34 @@ public final class EmbeddedEngine implements Engine {
     public static EmbeddedEngine open(Path dir, EmbeddedConfig config, Retention.Rules rules) throws IOException {
         Files.createDirectories(dir);
         JournalLock lock = JournalLock.take(dir);
-        RocksStore store = null;
+        Path storeDir = dir.resolve("store");
+        LiveStore store = null;
         Applier applier = null;
         Journal journal = null;
         try {
-            store = RocksStore.open(dir.resolve("store"), config.store());
-            applier = new Applier(store, config.store());
-            journal = Journal.open(dir.resolve("journal"), config.journal(), store.appliedBatch(), applier);
+            store = LiveStore.open(storeDir, config.store());
+            long applied;
+            try (LiveStore.Lease lease = opened(store)) {
+                Revival revival = new Revival(storeDir, config.store().flushAfterBytes());
+                applier = new Applier(store, lease.store(), config.store(), revival);
+                applied = applier.applied();
+            }
+            journal = Journal.open(dir.resolve("journal"), config.journal(), applied, applier);
             return new EmbeddedEngine(dir, config, rules, lock, store, applier, journal);
+        } catch (UncheckedIOException failed) {
+            undo(lock, store, applier, journal);
+            throw failed.getCause();
         } catch (IOException | RuntimeException failed) {
             undo(lock, store, applier, journal);
             throw failed;
         } catch (RocksDBException failed) {
             undo(lock, store, applier, journal);
-            throw new IOException(RocksStore.sentence(dir.resolve("store"), failed), failed);
+            throw new IOException(RocksStore.sentence(storeDir, failed), failed);
         }
     }
 
     private static void undo(
-            JournalLock lock, @Nullable RocksStore store, @Nullable Applier applier, @Nullable Journal journal)
+            JournalLock lock, @Nullable LiveStore store, @Nullable Applier applier, @Nullable Journal journal)
             throws IOException {
         if (journal != null) {
             journal.close();
@@ -157,6 +182,7 @@ public final class EmbeddedEngine implements Engine {
                 written.fault(),
                 reason(written),
                 applier.eventCount(),
+                retainer.removedCount(),
                 written.syncs(),
                 written.syncP50Us(),
                 written.syncP99Us(),
@@ -183,29 +209,30 @@ public final class EmbeddedEngine implements Engine {
         return isClosed.get() ? 0 : store.memoryBytes() + applier.queuedBytes();
     }
 
-    /** Events that retention removed since the start; any thread. */
-    public long removedEvents() {
-        return retainer.removedCount();
+    /** For tests, which do things to it that a disk would. */
+    LiveStore store() {
+        return store;
     }
 
     /** Keys of streams of which a last entry is stored, deletions too; for tests. */
     long storedKeys() {
-        return countOf(store.last);
+        return countOf(open -> open.last);
     }
 
     /** Values in the store, whether their time is over or not; for tests. */
     long storedValues() {
-        return countOf(store.state);
+        return countOf(open -> open.state);
     }
 
     /** Values that channels' logs have in the store; for tests. */
     long storedPlaces() {
-        return countOf(store.place);
+        return countOf(open -> open.place);
     }
 
-    private long countOf(ColumnFamilyHandle family) {
+    private long countOf(Function<RocksStore, ColumnFamilyHandle> family) {
         long count = 0;
-        try (RocksIterator values = store.db().newIterator(family)) {
+        try (LiveStore.Lease lease = opened(store);
+                RocksIterator values = lease.store().db().newIterator(family.apply(lease.store()))) {
             for (values.seekToFirst(); values.isValid(); values.next()) {
                 count++;
             }
@@ -223,7 +250,7 @@ public final class EmbeddedEngine implements Engine {
         isQuiet &= readers.end();
         journal.close();
         changes.close();
-        applier.close();
+        isQuiet &= applier.end();
         if (upkeep.flush()) {
             upkeep.release();
         }

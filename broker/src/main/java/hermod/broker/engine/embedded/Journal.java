@@ -53,7 +53,7 @@ final class Journal implements AutoCloseable {
     /** Follows the batches: first, inside {@link #open}, those on disk above the applied one, on the caller's thread; then each one after its sync and its completions, in order, on the journal's. */
     interface Follower {
         /**
-         * May wait: the journal then takes no more, its rings fill, and {@link Source#hasRoom} says no. Must not throw: the journal would take nothing more until a restart.
+         * Must not wait on the journal's thread: urgent appends wait behind it. What it has no place for it reads again later: {@link Journal#tail}. Must not throw: the journal would take nothing more until a restart.
          *
          * @param batch rises; not every number comes.
          * @param records given: the follower releases it when it is done with; read with {@link JournalRecords}.
@@ -146,6 +146,7 @@ final class Journal implements AutoCloseable {
                         read.head().number(), read.lastStored(), read.head().segmentBytes()));
             }
         }
+        supply.begun(segment.number());
         this.isSealed = lastBatch > lastStored || segment.position() == JournalFormat.BLOCK_BYTES;
         this.rings = new PriorityRings(this::ringBytes);
         this.urgent = PooledByteBufAllocator.DEFAULT.directBuffer();
@@ -272,6 +273,11 @@ final class Journal implements AutoCloseable {
     /** All batches up to this one are kept elsewhere for good: segments without later ones are removed soon; any thread. */
     void release(long batch) {
         supply.release(batch);
+    }
+
+    /** A way to read batches again that were handed to the follower and not released; any thread, the result is one thread's. */
+    JournalTail tail() {
+        return new JournalTail(disk, supply::segmentOf);
     }
 
     /** The last batch that was synced and handed to the follower, or is about to be; any thread. */

@@ -48,6 +48,9 @@ final class JournalSupply implements AutoCloseable {
     private String reserveReason = "";
     private long segmentBytes;
 
+    /** Of the segment that is written. */
+    private long currentNumber;
+
     /** Of whoever makes files: the opening thread, then this one's own. */
     private long nameCount;
 
@@ -151,9 +154,25 @@ final class JournalSupply implements AutoCloseable {
         segmentBytes += bytes;
     }
 
-    /** Takes a segment that is not written any more. In order. */
+    /** Notes which segment is written first. */
+    synchronized void begun(long number) {
+        currentNumber = number;
+    }
+
+    /** The number of the segment with a batch that was synced and not released. */
+    synchronized long segmentOf(long batch) {
+        for (Closed each : closed) {
+            if (each.lastBatch() >= batch) {
+                return each.number();
+            }
+        }
+        return currentNumber;
+    }
+
+    /** Takes a segment that is not written any more, as the next one is. In order. */
     synchronized void add(Closed segment) {
         closed.add(segment);
+        currentNumber = Math.max(currentNumber, segment.number() + 1);
         notifyAll();
     }
 

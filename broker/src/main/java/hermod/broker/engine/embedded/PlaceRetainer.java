@@ -27,15 +27,13 @@ final class PlaceRetainer {
     /** Fewer are deleted one by one: a range costs every later read a little, until it is compacted away. */
     private static final int RANGE_COUNT_MIN = 128;
 
-    private final RocksStore store;
     private final long limitCount;
 
     /** Not kept over a restart: who reads says it again. */
     private final Map<Long, Long> released = new ConcurrentHashMap<>();
 
     /** @param limitCount places that a log has at most. */
-    PlaceRetainer(RocksStore store, long limitCount) {
-        this.store = store;
+    PlaceRetainer(long limitCount) {
         this.limitCount = limitCount;
     }
 
@@ -45,7 +43,7 @@ final class PlaceRetainer {
     }
 
     /** Looks at every log once. */
-    void round(BooleanSupplier isEnding) throws RocksDBException {
+    void round(RocksStore store, BooleanSupplier isEnding) throws RocksDBException {
         Map<Long, Long> firstOffsets = new HashMap<>();
         Map<Long, ChannelInfo> infos = new HashMap<>();
         try (Slice upper = new Slice(new byte[] {StoreKeys.CHANNEL_INFO + 1});
@@ -58,14 +56,15 @@ final class PlaceRetainer {
         }
         released.keySet().retainAll(infos.keySet());
         for (Map.Entry<Long, ChannelInfo> each : infos.entrySet()) {
-            trim(each.getKey(), each.getValue(), firstOffsets, isEnding);
+            trim(store, each.getKey(), each.getValue(), firstOffsets, isEnding);
         }
     }
 
-    private void trim(long channel, ChannelInfo info, Map<Long, Long> firstOffsets, BooleanSupplier isEnding)
+    private void trim(
+            RocksStore store, long channel, ChannelInfo info, Map<Long, Long> firstOffsets, BooleanSupplier isEnding)
             throws RocksDBException {
-        long next = position(StoreKeys.channel(StoreKeys.CHANNEL_NEXT, channel));
-        long first = position(StoreKeys.channel(StoreKeys.CHANNEL_FIRST, channel));
+        long next = position(store, StoreKeys.channel(StoreKeys.CHANNEL_NEXT, channel));
+        long first = position(store, StoreKeys.channel(StoreKeys.CHANNEL_FIRST, channel));
         long below =
                 Math.max(Math.max(info.start(), next - limitCount), Math.min(next, released.getOrDefault(channel, 0L)));
         try (Slice upper = new Slice(StoreKeys.of(channel, next));
@@ -75,7 +74,7 @@ final class PlaceRetainer {
             chunks.seek(StoreKeys.of(channel, 0));
             boolean isMore = true;
             while (isMore && !isEnding.getAsBoolean()) {
-                long kept = step(channel, first, below, chunks, firstOffsets);
+                long kept = step(store, channel, first, below, chunks, firstOffsets);
                 isMore = kept > first;
                 first = kept;
             }
@@ -83,13 +82,14 @@ final class PlaceRetainer {
         }
     }
 
-    private long position(byte[] key) throws RocksDBException {
+    private static long position(RocksStore store, byte[] key) throws RocksDBException {
         byte[] stored = store.get(store.channel, key);
         return stored == null ? 1 : StoreKeys.asLong(stored);
     }
 
     /** @return the first position that is kept. */
-    private long step(long channel, long first, long below, RocksIterator chunks, Map<Long, Long> firstOffsets)
+    private static long step(
+            RocksStore store, long channel, long first, long below, RocksIterator chunks, Map<Long, Long> firstOffsets)
             throws RocksDBException {
         long kept = first;
         long removedFrom = 0;
@@ -103,7 +103,8 @@ final class PlaceRetainer {
                 long end = at + places.remaining() / ChannelIndex.PLACE_BYTES;
                 kept = Math.max(kept, at);
                 kept = Math.max(kept, Math.min(below, end));
-                while (kept < end && isGone(places, (int) (kept - at) * ChannelIndex.PLACE_BYTES, firstOffsets)) {
+                while (kept < end
+                        && isGone(store, places, (int) (kept - at) * ChannelIndex.PLACE_BYTES, firstOffsets)) {
                     kept++;
                 }
                 if (kept < end) {
@@ -134,7 +135,8 @@ final class PlaceRetainer {
         return kept;
     }
 
-    private boolean isGone(ByteBuffer places, int at, Map<Long, Long> firstOffsets) throws RocksDBException {
+    private static boolean isGone(RocksStore store, ByteBuffer places, int at, Map<Long, Long> firstOffsets)
+            throws RocksDBException {
         long stream = places.getLong(at);
         Long firstOffset = firstOffsets.get(stream);
         if (firstOffset == null) {

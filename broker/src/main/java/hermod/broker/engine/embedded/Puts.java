@@ -10,7 +10,6 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
 import org.rocksdb.WriteBatch;
 
@@ -241,8 +240,7 @@ final class Puts implements JournalRecords.Visitor, AutoCloseable {
     private long storedLastOffset(byte[] lastKey) throws RocksDBException {
         key.clear().put(lastKey).flip();
         number.clear();
-        int found = store.db().get(store.last, store.plain(), key, number);
-        return found == RocksDB.NOT_FOUND ? 0 : number.getLong(0);
+        return store.number(store.last, key, number);
     }
 
     private void putStream(ByteBuf in, int at, int bytes) throws RocksDBException {
@@ -265,8 +263,9 @@ final class Puts implements JournalRecords.Visitor, AutoCloseable {
     private void putReserved(long stream, long end) throws RocksDBException {
         Long known = reservedEnds.get(stream);
         if (known == null) {
-            byte[] stored = store.get(store.stream, StoreKeys.stream(stream, StoreKeys.RESERVED));
-            known = stored == null ? 0 : StoreKeys.asLong(stored);
+            key.clear().put(StoreKeys.stream(stream, StoreKeys.RESERVED)).flip();
+            number.clear();
+            known = store.number(store.stream, key, number);
         }
         reservedEnds.put(stream, Math.max(known, end));
     }

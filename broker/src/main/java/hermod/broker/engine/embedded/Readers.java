@@ -3,9 +3,9 @@ package hermod.broker.engine.embedded;
 import hermod.broker.engine.Answer;
 import hermod.broker.engine.EngineFault;
 import hermod.broker.shard.RunsOn;
+import hermod.broker.shard.ShardClock;
 import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.Callable;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -24,6 +24,7 @@ final class Readers implements AutoCloseable {
     private static final int CLOSE_TIMEOUT_S = 10;
 
     private final ThreadPoolExecutor threads;
+    private final LiveStore live;
     private final Applier applier;
     private final LongSupplier synced;
     private final int answerTimeoutMs;
@@ -31,7 +32,8 @@ final class Readers implements AutoCloseable {
     private volatile String damage = "";
 
     /** @param synced the last batch that was synced; any thread. */
-    Readers(StoreConfig config, Applier applier, LongSupplier synced) {
+    Readers(StoreConfig config, LiveStore live, Applier applier, LongSupplier synced) {
+        this.live = live;
         this.applier = applier;
         this.synced = synced;
         answerTimeoutMs = config.answerTimeoutMs();
@@ -49,8 +51,15 @@ final class Readers implements AutoCloseable {
                 });
     }
 
-    /** Any thread, never waits. @param work what a reader thread does; a {@link RocksDBException} or {@link DamageException} of its is what the answer is told. */
-    <T extends @Nullable Object> void ask(Answer<T> answer, Callable<T> work) {
+    /** What a reader thread does with the store, which is open until it returns. */
+    interface Work<T extends @Nullable Object> {
+        /** @throws Exception told to who asked: a {@link RocksDBException} or {@link DamageException} as what it means, anything else as a defect. */
+        @Nullable
+        T on(RocksStore store) throws Exception;
+    }
+
+    /** Any thread, never waits. */
+    <T extends @Nullable Object> void ask(Answer<T> answer, Work<T> work) {
         Question<T> question = new Question<>(synced.getAsLong(), answer, work);
         try {
             threads.execute(question);
@@ -62,9 +71,9 @@ final class Readers implements AutoCloseable {
     private final class Question<T extends @Nullable Object> implements Runnable {
         private final long batch;
         private final Answer<T> answer;
-        private final Callable<T> work;
+        private final Work<T> work;
 
-        Question(long batch, Answer<T> answer, Callable<T> work) {
+        Question(long batch, Answer<T> answer, Work<T> work) {
             this.batch = batch;
             this.answer = answer;
             this.work = work;
@@ -72,14 +81,13 @@ final class Readers implements AutoCloseable {
 
         @Override
         public void run() {
-            EngineFault fault = applier.await(batch, answerTimeoutMs);
-            if (fault != null) {
-                answer.onFault(fault);
+            LiveStore.Lease taken = lease();
+            if (taken == null) {
                 return;
             }
             T result;
-            try {
-                result = work.call();
+            try (taken) {
+                result = resultOf(taken.store());
             } catch (RocksDBException failed) {
                 answer.onFault(onFailed(failed));
                 return;
@@ -93,6 +101,31 @@ final class Readers implements AutoCloseable {
                 return;
             }
             answer.onDone(result);
+        }
+
+        /** Null only where the question's answer may be. */
+        @SuppressWarnings("NullAway")
+        private T resultOf(RocksStore store) throws Exception {
+            return work.on(store);
+        }
+
+        /** Waits until the store has what was synced before the question. @return null where it has not in time, which was answered. */
+        private LiveStore.@Nullable Lease lease() {
+            long deadlineNs = ShardClock.monotonicNs() + TimeUnit.MILLISECONDS.toNanos(answerTimeoutMs);
+            while (true) {
+                long leftMs = TimeUnit.NANOSECONDS.toMillis(deadlineNs - ShardClock.monotonicNs());
+                EngineFault fault = applier.await(batch, leftMs);
+                LiveStore.Lease lease = fault == null ? live.lease(leftMs) : null;
+                if (lease == null) {
+                    answer.onFault(fault == null ? applier.delay() : fault);
+                    return null;
+                }
+                if (applier.applied() >= batch) {
+                    return lease;
+                }
+                // it was opened again in between, and lacks what it had
+                lease.close();
+            }
         }
     }
 

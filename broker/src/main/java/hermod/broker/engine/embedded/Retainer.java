@@ -44,7 +44,8 @@ final class Retainer {
 
     private static final int EXPIRED_COUNT_MAX = 4_096;
 
-    private final RocksStore store;
+    private final LiveStore live;
+    private final Readers readers;
     private final Changes changes;
     private final Retention.Rules rules;
     private final PlaceRetainer places;
@@ -52,6 +53,10 @@ final class Retainer {
     private final ByteBuffer head = ByteBuffer.allocateDirect(HEAD_BYTES);
     private final ByteBuf entry = Unpooled.wrappedBuffer(head);
     private final Map<Long, Tally> tallies = new HashMap<>();
+
+    /** The opening of the store that {@link #tallies} were counted in. */
+    private long openCount;
+
     private volatile Retention.Listener listener = (org, topic, firstOffset) -> {};
 
     /** Of the stream that something was removed from last. */
@@ -105,8 +110,9 @@ final class Retainer {
         }
     }
 
-    Retainer(RocksStore store, Changes changes, Retention.Rules rules, PlaceRetainer places) {
-        this.store = store;
+    Retainer(LiveStore live, Readers readers, Changes changes, Retention.Rules rules, PlaceRetainer places) {
+        this.live = live;
+        this.readers = readers;
         this.changes = changes;
         this.rules = rules;
         this.places = places;
@@ -133,22 +139,48 @@ final class Retainer {
         uncached.close();
     }
 
-    /** Looks at every stream, every channel's log and every value once. */
+    /** Looks at every stream, every channel's log and every value once; ends early where the store is to be opened again. */
     void round() throws RocksDBException {
+        LiveStore.Lease lease = live.lease(0);
+        if (lease == null) {
+            return;
+        }
+        try (lease) {
+            if (openCount != live.openCount()) {
+                // what was removed and not flushed is back, and is counted again
+                tallies.clear();
+                openCount = live.openCount();
+            }
+            round(lease.store());
+        }
+    }
+
+    private void round(RocksStore store) throws RocksDBException {
         try (RocksIterator streams = store.db().newIterator(store.stream, uncached)) {
-            for (streams.seekToFirst(); streams.isValid() && !isEnding; streams.next()) {
+            for (streams.seekToFirst(); streams.isValid() && isGoingOn(); streams.next()) {
                 byte[] key = streams.key();
                 if (key[Long.BYTES] == StoreKeys.INFO) {
-                    look(StoreKeys.asLong(key), streams.value());
+                    try {
+                        look(store, StoreKeys.asLong(key), streams.value());
+                    } catch (RocksDBException failed) {
+                        // one that is damaged is no reason to keep all of the others
+                        if (readers.onFailed(failed) != EngineFault.CORRUPT) {
+                            return;
+                        }
+                    }
                 }
             }
             streams.status();
         }
-        places.round(() -> isEnding);
-        expireValues();
+        places.round(store, () -> !isGoingOn());
+        expireValues(store);
     }
 
-    private void look(long stream, byte[] info) throws RocksDBException {
+    private boolean isGoingOn() {
+        return !isEnding && !live.isWanted();
+    }
+
+    private void look(RocksStore store, long stream, byte[] info) throws RocksDBException {
         StreamInfo known = StreamInfo.of(info);
         Retention retention = rules.of(known.org(), known.topic());
         boolean isCounted = retention.events() != Long.MAX_VALUE || retention.bytes() != Long.MAX_VALUE;
@@ -168,7 +200,7 @@ final class Retainer {
                 count(stream, tally, retained, events);
             }
             long before = removedCount;
-            trim(stream, tally, retained, retention, events);
+            trim(store, stream, tally, retained, retention, events);
             if (removedCount > before) {
                 listener.onRemoved(known.org(), known.topic(), keptFrom);
             }
@@ -177,7 +209,7 @@ final class Retainer {
 
     private void count(long stream, Tally tally, Retained retained, RocksIterator events) throws RocksDBException {
         for (events.seek(StoreKeys.of(stream, Math.max(tally.end, retained.firstOffset())));
-                events.isValid() && !isEnding;
+                events.isValid() && isGoingOn();
                 events.next()) {
             tally.events++;
             tally.bytes += readHead(events);
@@ -198,19 +230,21 @@ final class Retainer {
         return bytes;
     }
 
-    private void trim(long stream, Tally tally, Retained retained, Retention retention, RocksIterator events)
+    private void trim(
+            RocksStore store, long stream, Tally tally, Retained retained, Retention retention, RocksIterator events)
             throws RocksDBException {
         Lines lines = Lines.of(retention, ShardClock.wallUs());
         events.seek(StoreKeys.of(stream, retained.firstOffset()));
         boolean isMore = true;
-        while (isMore && !isEnding) {
-            isMore = step(stream, tally, lines, retention, events);
+        while (isMore && isGoingOn()) {
+            isMore = step(store, stream, tally, lines, retention, events);
         }
         events.status();
     }
 
     /** @return whether there may be more to remove. */
-    private boolean step(long stream, Tally tally, Lines lines, Retention retention, RocksIterator events)
+    private boolean step(
+            RocksStore store, long stream, Tally tally, Lines lines, Retention retention, RocksIterator events)
             throws RocksDBException {
         long first = 0;
         long end = 0;
@@ -277,11 +311,11 @@ final class Retainer {
         return count == STEP_COUNT;
     }
 
-    private void expireValues() throws RocksDBException {
+    private void expireValues(RocksStore store) throws RocksDBException {
         long nowUs = ShardClock.wallUs();
         int count = 0;
         try (RocksIterator values = store.db().newIterator(store.state, uncached)) {
-            for (values.seekToFirst(); values.isValid() && count < EXPIRED_COUNT_MAX && !isEnding; values.next()) {
+            for (values.seekToFirst(); values.isValid() && count < EXPIRED_COUNT_MAX && isGoingOn(); values.next()) {
                 head.clear();
                 int unused = values.value(head);
                 if (head.getLong(Long.BYTES) > nowUs) {

@@ -27,10 +27,9 @@ final class RocksChannelLog implements ChannelLog {
 
     private static final Begun NONE = new Begun(0, 1, 1);
 
-    private final RocksStore store;
     private final Readers readers;
     private final ChannelChanges changes;
-    private final ChannelIndex index;
+    private final Applier applier;
     private final PlaceRetainer places;
 
     /** The readers'; guarded by itself. */
@@ -43,23 +42,22 @@ final class RocksChannelLog implements ChannelLog {
         }
     };
 
-    RocksChannelLog(
-            RocksStore store, Readers readers, ChannelChanges changes, ChannelIndex index, PlaceRetainer places) {
-        this.store = store;
+    RocksChannelLog(Readers readers, ChannelChanges changes, Applier applier, PlaceRetainer places) {
         this.readers = readers;
         this.changes = changes;
-        this.index = index;
+        this.applier = applier;
         this.places = places;
     }
 
     @Override
     public void begin(String org, String channel, Answer<Begun> answer) {
-        changes.begin(org, channel, answer, number -> readers.ask(answer, () -> known(number, store.plain())));
+        changes.begin(
+                org, channel, answer, number -> readers.ask(answer, store -> known(store, number, store.plain())));
     }
 
     @Override
     public void find(String org, String channel, Answer<@Nullable Begun> answer) {
-        readers.<@Nullable Begun>ask(answer, () -> {
+        readers.<@Nullable Begun>ask(answer, store -> {
             byte[] number = store.get(store.channel, StoreKeys.channelName(org, channel));
             if (number == null) {
                 return null;
@@ -67,41 +65,42 @@ final class RocksChannelLog implements ChannelLog {
             byte[] info = store.get(store.channel, StoreKeys.channel(StoreKeys.CHANNEL_INFO, StoreKeys.asLong(number)));
             return info == null || !ChannelInfo.of(info).isBegun()
                     ? null
-                    : known(StoreKeys.asLong(number), store.plain());
+                    : known(store, StoreKeys.asLong(number), store.plain());
         });
     }
 
     /** @return {@link #NONE} for one that was never begun. */
-    private Begun known(long number, ReadOptions options) throws RocksDBException {
+    private static Begun known(RocksStore store, long number, ReadOptions options) throws RocksDBException {
         byte[] info = store.db().get(store.channel, options, StoreKeys.channel(StoreKeys.CHANNEL_INFO, number));
         if (info == null) {
             return NONE;
         }
         // the first one first: the other rises meanwhile
         long first = Math.max(
-                ChannelInfo.of(info).start(), position(StoreKeys.channel(StoreKeys.CHANNEL_FIRST, number), options));
-        long next = position(StoreKeys.channel(StoreKeys.CHANNEL_NEXT, number), options);
+                ChannelInfo.of(info).start(),
+                position(store, StoreKeys.channel(StoreKeys.CHANNEL_FIRST, number), options));
+        long next = position(store, StoreKeys.channel(StoreKeys.CHANNEL_NEXT, number), options);
         return new Begun(number, first, next);
     }
 
-    private long position(byte[] key, ReadOptions options) throws RocksDBException {
+    private static long position(RocksStore store, byte[] key, ReadOptions options) throws RocksDBException {
         byte[] stored = store.db().get(store.channel, options, key);
         return stored == null ? 1 : StoreKeys.asLong(stored);
     }
 
     @Override
     public void read(long channel, long from, int countMax, int bytesMax, Answer<Page> answer) {
-        readers.ask(answer, () -> {
+        readers.ask(answer, store -> {
             Snapshot snapshot = store.db().getSnapshot();
             try (ReadOptions options = new ReadOptions().setSnapshot(snapshot)) {
-                return read(known(channel, options), from, countMax, bytesMax, options);
+                return read(store, known(store, channel, options), from, countMax, bytesMax, options);
             } finally {
                 store.db().releaseSnapshot(snapshot);
             }
         });
     }
 
-    private Page read(Begun log, long from, int countMax, int bytesMax, ReadOptions options)
+    private Page read(RocksStore store, Begun log, long from, int countMax, int bytesMax, ReadOptions options)
             throws RocksDBException, DamageException {
         List<Item> items = new ArrayList<>();
         long position = Math.max(from, log.firstPosition());
@@ -115,7 +114,7 @@ final class RocksChannelLog implements ChannelLog {
             int getCount = FIRST_GET_COUNT;
             while (position < log.nextPosition() && items.size() < countMax) {
                 List<byte[]> keys = next.keys(Math.min(getCount, countMax - items.size()));
-                List<byte[]> entries = entries(keys, options);
+                List<byte[]> entries = entries(store, keys, options);
                 for (int i = 0; i < entries.size(); i++) {
                     byte[] entry = entries.get(i);
                     bytes += entry == null ? 0 : entry.length;
@@ -123,7 +122,7 @@ final class RocksChannelLog implements ChannelLog {
                         return new Page(items, log.firstPosition(), log.nextPosition(), false);
                     }
                     long stream = StoreKeys.asLong(keys.get(i));
-                    StreamInfo info = info(stream);
+                    StreamInfo info = info(store, stream);
                     items.add(new Item(position, stream, info.topic(), info.epoch(), entry));
                     position++;
                 }
@@ -180,7 +179,8 @@ final class RocksChannelLog implements ChannelLog {
         }
     }
 
-    private List<byte @Nullable []> entries(List<byte[]> keys, ReadOptions options) throws RocksDBException {
+    private static List<byte @Nullable []> entries(RocksStore store, List<byte[]> keys, ReadOptions options)
+            throws RocksDBException {
         List<byte @Nullable []> entries =
                 store.db().multiGetAsList(options, Collections.nCopies(keys.size(), store.event), keys);
         for (int i = 0; i < keys.size(); i++) {
@@ -192,7 +192,7 @@ final class RocksChannelLog implements ChannelLog {
         return entries;
     }
 
-    private StreamInfo info(long stream) throws RocksDBException, DamageException {
+    private StreamInfo info(RocksStore store, long stream) throws RocksDBException, DamageException {
         synchronized (streams) {
             StreamInfo known = streams.get(stream);
             if (known != null) {
@@ -222,6 +222,6 @@ final class RocksChannelLog implements ChannelLog {
 
     @Override
     public void listener(Listener listener) {
-        index.listener(listener);
+        applier.listener(listener);
     }
 }

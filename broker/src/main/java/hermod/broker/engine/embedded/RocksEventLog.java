@@ -20,13 +20,11 @@ final class RocksEventLog implements EventLog {
     private static final long OFFSET_MAX = Long.MAX_VALUE;
     private static final int RECORD_BYTES = 64 * 1024;
 
-    private final RocksStore store;
     private final Journal journal;
     private final Readers readers;
     private final Changes changes;
 
-    RocksEventLog(RocksStore store, Journal journal, Readers readers, Changes changes) {
-        this.store = store;
+    RocksEventLog(Journal journal, Readers readers, Changes changes) {
         this.journal = journal;
         this.readers = readers;
         this.changes = changes;
@@ -95,15 +93,16 @@ final class RocksEventLog implements EventLog {
                         answer.onFault(fault);
                     }
                 },
-                () -> find(org, topic));
+                store -> find(store, org, topic));
     }
 
     @Override
     public void find(String org, String topic, Answer<@Nullable Opened> answer) {
-        readers.ask(answer, () -> find(org, topic));
+        readers.ask(answer, store -> find(store, org, topic));
     }
 
-    private @Nullable Opened find(String org, String topic) throws RocksDBException, DamageException {
+    private static @Nullable Opened find(RocksStore store, String org, String topic)
+            throws RocksDBException, DamageException {
         byte[] number = store.get(store.name, StoreKeys.name(org, topic));
         if (number == null) {
             return null;
@@ -113,24 +112,28 @@ final class RocksEventLog implements EventLog {
         if (info == null) {
             throw new DamageException("stream " + stream + " has a name and nothing else");
         }
-        try (View view = new View(stream)) {
+        try (View view = new View(store, stream)) {
             return view.opened(StreamInfo.of(info).epoch());
         }
     }
 
     /** A stream as it is at one moment. */
-    private final class View implements AutoCloseable {
+    private static final class View implements AutoCloseable {
+        private final RocksStore store;
         final long stream;
-        private final Snapshot snapshot = store.db().getSnapshot();
-        private final ReadOptions options = new ReadOptions().setSnapshot(snapshot);
+        private final Snapshot snapshot;
+        private final ReadOptions options;
         private final Slice lower;
         private final Slice upper;
         private final RocksIterator events;
         final Retained retained;
         private final long reservedEnd;
 
-        View(long stream) throws RocksDBException {
+        View(RocksStore store, long stream) throws RocksDBException {
+            this.store = store;
             this.stream = stream;
+            snapshot = store.db().getSnapshot();
+            options = new ReadOptions().setSnapshot(snapshot);
             try {
                 retained = Retained.of(get(StoreKeys.RETAINED));
                 byte[] reserved = get(StoreKeys.RESERVED);
@@ -227,7 +230,7 @@ final class RocksEventLog implements EventLog {
 
     @Override
     public void recall(long stream, long producer, long author, Answer<Recalled> answer) {
-        readers.ask(answer, () -> {
+        readers.ask(answer, store -> {
             byte[] ordinal = store.get(store.author, StoreKeys.of(stream, author));
             long authorOrdinal = ordinal == null ? 0 : StoreKeys.asLong(ordinal);
             if (producer == 0) {
@@ -257,8 +260,8 @@ final class RocksEventLog implements EventLog {
 
     @Override
     public void read(Order order, Answer<Page> answer) {
-        readers.ask(answer, () -> {
-            try (View view = new View(order.stream())) {
+        readers.ask(answer, store -> {
+            try (View view = new View(store, order.stream())) {
                 long firstOffset = view.firstOffset();
                 PageMaker page = new PageMaker(order.countMax(), order.bytesMax(), firstOffset);
                 boolean isThere = order.isBackwards() ? view.seekBack(order.from()) : view.seek(order.from());
@@ -311,8 +314,8 @@ final class RocksEventLog implements EventLog {
 
     @Override
     public void offsetAt(long stream, long storedAtUs, Answer<Long> answer) {
-        readers.ask(answer, () -> {
-            try (View view = new View(stream)) {
+        readers.ask(answer, store -> {
+            try (View view = new View(store, stream)) {
                 if (!view.last()) {
                     return Math.max(1, view.retained.end());
                 }
@@ -345,9 +348,9 @@ final class RocksEventLog implements EventLog {
     @Override
     public void lastOfKeys(long stream, byte[] afterKey, int countMax, int bytesMax, Answer<Page> answer) {
         byte[] after = afterKey.clone();
-        readers.ask(answer, () -> {
+        readers.ask(answer, store -> {
             long firstOffset;
-            try (View view = new View(stream)) {
+            try (View view = new View(store, stream)) {
                 firstOffset = view.firstOffset();
             }
             PageMaker page = new PageMaker(countMax, bytesMax, firstOffset);

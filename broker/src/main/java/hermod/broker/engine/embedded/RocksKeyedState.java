@@ -17,12 +17,10 @@ final class RocksKeyedState implements KeyedState {
     private static final int SPACE_CHARACTERS_MAX = 64;
     static final int VALUE_HEAD_BYTES = 2 * Long.BYTES;
 
-    private final RocksStore store;
     private final Readers readers;
     private final Changes changes;
 
-    RocksKeyedState(RocksStore store, Readers readers, Changes changes) {
-        this.store = store;
+    RocksKeyedState(Readers readers, Changes changes) {
         this.readers = readers;
         this.changes = changes;
     }
@@ -30,7 +28,7 @@ final class RocksKeyedState implements KeyedState {
     @Override
     public void get(String space, byte[] key, Answer<@Nullable Value> answer) {
         byte[] asked = key.clone();
-        readers.<@Nullable Value>ask(answer, () -> {
+        readers.<@Nullable Value>ask(answer, store -> {
             byte[] found = store.get(store.state, StoreKeys.state(space, asked));
             return found == null ? null : alive(asked, found);
         });
@@ -74,7 +72,7 @@ final class RocksKeyedState implements KeyedState {
         byte[] first = StoreKeys.state(space, from);
         byte[] last = end == null ? StoreKeys.stateEnd(space) : StoreKeys.state(space, end);
         int headBytes = first.length - from.length;
-        readers.ask(answer, () -> {
+        readers.ask(answer, store -> {
             List<Value> found = new ArrayList<>();
             if (Arrays.compareUnsigned(first, last) >= 0) {
                 return found;

@@ -2,6 +2,7 @@ package hermod.broker.engine.embedded;
 
 import hermod.broker.engine.EngineFault;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -127,8 +128,17 @@ final class RocksStore implements AutoCloseable {
         placeId = place.getID();
     }
 
-    /** @throws IOException with one sentence for people. */
     static RocksStore open(Path dir, StoreConfig config) throws IOException {
+        return open(dir, config, true);
+    }
+
+    /**
+     * Opens what the directory has, made where it is missing.
+     *
+     * @param isCompacting false: files are never merged; nor does their number stop writes then.
+     * @throws IOException with one sentence for people.
+     */
+    static RocksStore open(Path dir, StoreConfig config, boolean isCompacting) throws IOException {
         Files.createDirectories(dir);
         List<RocksObject> natives = new ArrayList<>();
         List<ColumnFamilyHandle> families = new ArrayList<>();
@@ -160,6 +170,9 @@ final class RocksStore implements AutoCloseable {
             ColumnFamilyOptions looked = keep(natives, family(config, cache, filter));
             ColumnFamilyOptions numbered =
                     keep(natives, family(config, cache, filter)).setMergeOperatorName(HIGHEST);
+            scanned.setDisableAutoCompactions(!isCompacting);
+            looked.setDisableAutoCompactions(!isCompacting);
+            numbered.setDisableAutoCompactions(!isCompacting);
             List<ColumnFamilyDescriptor> descriptors = List.of(
                     new ColumnFamilyDescriptor(RocksDB.DEFAULT_COLUMN_FAMILY, looked),
                     descriptor("event", scanned),
@@ -250,6 +263,22 @@ final class RocksStore implements AutoCloseable {
 
     byte @Nullable [] get(ColumnFamilyHandle family, byte[] key) throws RocksDBException {
         return db.get(family, plain, key);
+    }
+
+    /**
+     * The number that stands under a key; 0 where there is none, and where what stands there is damaged: what is put takes its place. Waiting for it to read again would keep all other streams out of the store.
+     *
+     * @param key direct, and {@code into} too, with room for a number.
+     */
+    long number(ColumnFamilyHandle family, ByteBuffer key, ByteBuffer into) throws RocksDBException {
+        try {
+            return db.get(family, plain, key, into) == RocksDB.NOT_FOUND ? 0 : into.getLong(0);
+        } catch (RocksDBException failed) {
+            if (faultOf(failed) != EngineFault.CORRUPT) {
+                throw failed;
+            }
+            return 0;
+        }
     }
 
     ReadOptions plain() {

@@ -24,7 +24,8 @@ public record StoreConfig(
                 unit = "bytes",
                 min = 1_048_576,
                 max = 1_073_741_824,
-                text = "Synced bytes that may wait to be put into the store; beyond it the journal waits.")
+                text =
+                        "Synced bytes that may wait in memory to be put into the store; what goes beyond is read from the journal's files again.")
         long queueBytes,
 
         @Setting(min = 1, max = 64, text = "Threads that answer reads.")

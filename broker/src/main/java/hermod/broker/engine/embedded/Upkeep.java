@@ -23,7 +23,7 @@ final class Upkeep implements AutoCloseable {
 
     private final Path dir;
     private final StoreConfig config;
-    private final RocksStore store;
+    private final LiveStore live;
     private final Applier applier;
     private final Journal journal;
     private final Retainer retainer;
@@ -41,14 +41,14 @@ final class Upkeep implements AutoCloseable {
     Upkeep(
             Path dir,
             StoreConfig config,
-            RocksStore store,
+            LiveStore live,
             Applier applier,
             Journal journal,
             Retainer retainer,
             Readers readers) {
         this.dir = dir;
         this.config = config;
-        this.store = store;
+        this.live = live;
         this.applier = applier;
         this.journal = journal;
         this.retainer = retainer;
@@ -87,8 +87,9 @@ final class Upkeep implements AutoCloseable {
             } catch (InterruptedException interrupted) {
                 return;
             }
-            if (applier.unflushedBytes() >= config.flushAfterBytes()) {
-                flush();
+            // while there is trouble also to see whether it is over
+            if (applier.unflushedBytes() >= config.flushAfterBytes() || !trouble.isEmpty()) {
+                boolean unused = flush();
             }
             release();
             if (ShardClock.monotonicNs() - figuresNs >= FIGURES_NS) {
@@ -99,17 +100,22 @@ final class Upkeep implements AutoCloseable {
 
     /** Flushes what is in the store now. @return whether it could. */
     boolean flush() {
-        long bytes = applier.appliedBytes();
-        try {
-            store.flush();
+        LiveStore.Lease lease = live.lease(0);
+        if (lease == null) {
+            return false;
+        }
+        try (lease) {
+            long bytes = applier.appliedBytes();
+            lease.store().flush();
+            applier.onFlushed(bytes);
         } catch (RocksDBException failed) {
+            applier.onFlushFailed(failed);
             if (trouble.isEmpty()) {
                 LOG.error("the store can't be flushed, and is tried again: {}", failed.getMessage());
             }
             trouble = "the store can't be flushed: " + failed.getMessage();
             return false;
         }
-        applier.onFlushed(bytes);
         if (!trouble.isEmpty()) {
             trouble = "";
             LOG.info("the store can be flushed again");
@@ -119,8 +125,12 @@ final class Upkeep implements AutoCloseable {
 
     /** Gives back what the journal need not keep: also after flushes that RocksDB made by itself. */
     void release() {
-        try {
-            long persisted = store.persistedBatch();
+        LiveStore.Lease lease = live.lease(0);
+        if (lease == null) {
+            return;
+        }
+        try (lease) {
+            long persisted = lease.store().persistedBatch();
             if (persisted > released) {
                 journal.release(persisted);
                 released = persisted;

@@ -27,7 +27,7 @@ class JournalIoFaultTest {
     @CsvSource({"sync,FAILED", "write,FAILED"})
     void systemCallsThatFailAndWorkAgain(String what, String fault) throws IOException, InterruptedException {
         Path library = temp.resolve("iofault.so");
-        assumeTrue(compiles(library) || System.getenv("CI") != null, "there is no gcc");
+        assumeTrue(compiles(temp, library) || System.getenv("CI") != null, "there is no gcc");
         Path dir = Files.createDirectory(temp.resolve("journal"));
         Path control = temp.resolve("control");
         JournalProcess writer = JournalProcess.start(
@@ -58,7 +58,7 @@ class JournalIoFaultTest {
         assertThat(JournalProbe.segments(dir)).hasSizeGreaterThan(3);
     }
 
-    private boolean compiles(Path library) throws IOException, InterruptedException {
+    static boolean compiles(Path temp, Path library) throws IOException, InterruptedException {
         Path source = temp.resolve("iofault.c");
         try (InputStream in = JournalIoFaultTest.class.getResourceAsStream("iofault.c")) {
             Files.write(source, in.readAllBytes());
@@ -66,7 +66,7 @@ class JournalIoFaultTest {
         return runs("gcc", "-shared", "-fPIC", "-o", library.toString(), source.toString(), "-ldl");
     }
 
-    private static boolean runs(String... command) throws InterruptedException {
+    static boolean runs(String... command) throws InterruptedException {
         try {
             Process process = new ProcessBuilder(command)
                     .redirectErrorStream(true)

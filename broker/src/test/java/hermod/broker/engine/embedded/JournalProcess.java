@@ -11,7 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
-/** A {@link JournalWriterMain} of its own process, and what it said. */
+/** A {@link JournalWriterMain}, or another, of its own process, and what it said. */
 final class JournalProcess {
     private final Process process;
     private final BufferedReader out;
@@ -24,6 +24,12 @@ final class JournalProcess {
 
     static JournalProcess start(Path dir, List<String> jvmArgs, Map<String, String> environment, String... args)
             throws IOException {
+        return start(JournalWriterMain.class, dir, jvmArgs, environment, args);
+    }
+
+    static JournalProcess start(
+            Class<?> main, Path dir, List<String> jvmArgs, Map<String, String> environment, String... args)
+            throws IOException {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--add-opens",
@@ -33,7 +39,7 @@ final class JournalProcess {
                 "-Xmx128m"));
         command.addAll(jvmArgs);
         String classPath = System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
-        command.addAll(List.of("-cp", classPath, JournalWriterMain.class.getName(), dir.toString()));
+        command.addAll(List.of("-cp", classPath, main.getName(), dir.toString()));
         command.addAll(List.of(args));
         ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD);
         builder.environment().putAll(environment);
@@ -63,6 +69,10 @@ final class JournalProcess {
             said.add(line);
         }
         return process.waitFor();
+    }
+
+    String last() {
+        return said.get(said.size() - 1);
     }
 
     List<String> said() {

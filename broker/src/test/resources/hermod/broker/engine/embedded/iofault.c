@@ -44,6 +44,18 @@ int fsync(int fd) { return sync_or_fail(fd, "fsync"); }
 
 int fdatasync(int fd) { return sync_or_fail(fd, "fdatasync"); }
 
+ssize_t write(int fd, const void *from, size_t bytes) {
+    static ssize_t (*real)(int, const void *, size_t);
+    if (!real) {
+        real = (ssize_t(*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
+    }
+    if (is_meant(fd) && is_asked_for('w')) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return real(fd, from, bytes);
+}
+
 ssize_t pwrite64(int fd, const void *from, size_t bytes, off64_t at) {
     ssize_t (*real)(int, const void *, size_t, off64_t) =
         (ssize_t(*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
