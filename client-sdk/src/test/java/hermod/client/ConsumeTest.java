@@ -20,8 +20,10 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -41,10 +43,22 @@ class ConsumeTest extends ClientFixture {
     private static final class Worker implements ChannelHandler {
         final BlockingQueue<String> told = new LinkedBlockingQueue<>();
         final Semaphore may = new Semaphore(1_000_000);
+        final Set<String> busy = ConcurrentHashMap.newKeySet();
         volatile String bad = "";
 
         @Override
         public void onEvent(ChannelEvent event) throws Exception {
+            if (!busy.add(event.topic())) {
+                told.add("two at a time of " + event.topic());
+            }
+            try {
+                handle(event);
+            } finally {
+                busy.remove(event.topic());
+            }
+        }
+
+        private void handle(ChannelEvent event) throws Exception {
             told.add(event.topic() + " " + event.position() + "/" + event.attempt() + " "
                     + event.event().text());
             may.acquire();
@@ -219,6 +233,20 @@ class ConsumeTest extends ClientFixture {
         worker.may.release(4);
         settled(4);
         assertThat(List.of(worker.next(), worker.next())).containsExactlyInAnyOrder("chat:a 2/1 e2", "chat:c 4/1 e4");
+    }
+
+    @Test
+    void whatFollowsOfATopicWaitsForItsTurnThoughThereAreThreads() throws Exception {
+        consumer(OPTIONS.parallelism(3));
+        worker.may.drainPermits();
+        fetched(fetch(), item("chat:a", 1));
+        assertThat(worker.next()).isEqualTo("chat:a 1/1 e1");
+        fetched(fetch(), item("chat:a", 2), item("chat:b", 3));
+        assertThat(worker.next()).isEqualTo("chat:b 3/1 e3");
+        worker.may.release(3);
+        assertThat(worker.next()).isEqualTo("chat:a 2/1 e2");
+        settled(3);
+        assertThat(worker.told).isEmpty();
     }
 
     @Test

@@ -274,13 +274,13 @@ final class GroupConsumer implements ChannelConsumer {
         completions.complete(joined, this);
     }
 
-    /** Whether it is worth joining again: always where it has worked before and the broker only says that it can't now. */
+    /** Whether it is worth joining again. Where it has worked before, also where the broker only can't now, or counts those that were lost with their connections. */
     private boolean isPassing(HermodException why) {
-        boolean isBusy = why.is(ErrorCode.BACK_PRESSURED) || why.is(ErrorCode.RATE_LIMITED);
-        if (why.code() == HermodException.TIMED_OUT
-                || (wasJoined && (why.isRetryable() || why.is(ErrorCode.NOT_ENABLED)))) {
+        boolean isForNow = why.isRetryable() || why.is(ErrorCode.NOT_ENABLED) || why.is(ErrorCode.TOO_MANY_GROUPS);
+        if (why.code() == HermodException.TIMED_OUT || (wasJoined && isForNow)) {
             return true;
         }
+        boolean isBusy = why.is(ErrorCode.BACK_PRESSURED) || why.is(ErrorCode.RATE_LIMITED);
         return isBusy && ++joinFailures <= JOIN_RETRIES_MAX;
     }
 

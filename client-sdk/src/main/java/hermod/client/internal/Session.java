@@ -288,7 +288,12 @@ public final class Session {
     public CompletableFuture<ChannelConsumer> consume(
             String channel, String group, boolean isObserver, ConsumeOptions options, ChannelHandler handler) {
         GroupConsumer consumer = consumers.make(channel, group, isObserver, options, handler);
-        ask(consumer.joined(), () -> consumers.add(consumer));
+        ask(consumer.joined(), () -> {
+            consumers.add(consumer);
+            if (isClosing) {
+                consumers.leaveAll();
+            }
+        });
         return consumer.joined();
     }
 
