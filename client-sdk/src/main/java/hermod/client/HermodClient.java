@@ -167,6 +167,31 @@ public final class HermodClient implements AutoCloseable {
         return new HistoryQuery(session, TopicName.of(topic).toString());
     }
 
+    /**
+     * Takes part in a group that shares the events of a whole channel, whatever the topic: each goes to one member, and again where it was not settled. The broker remembers what the group has settled, so a group may be away. Needs the right {@code group:} to the channel, which must keep events on disk.
+     *
+     * <p>The membership outlives connections; what was in hands when one was lost comes again, to some member, with a higher {@link ChannelEvent#attempt}. A handler that takes longer than the broker's settle timeout (30 s by default) has its event repeated too.
+     *
+     * @param channel a channel's name, such as {@code chat}.
+     * @param group 1 to 64 of {@code a-z}, {@code A-Z}, {@code 0-9}, {@code .}, {@code _}, {@code -}.
+     * @return completes when the broker has taken this member, or fails with its refusal; {@code UNSUPPORTED} where it has no groups, {@code BAD_REQUEST} where the channel keeps nothing on disk or the group is an observer's.
+     * @throws IllegalArgumentException for a bad name.
+     */
+    public CompletableFuture<ChannelConsumer> consume(
+            String channel, String group, ConsumeOptions options, ChannelHandler handler) {
+        return session.consume(channel, group, false, options, handler);
+    }
+
+    /**
+     * The same for one that wants all events itself: one observer at a time under a name, the newest takes over and the one before is told {@link HermodException#TAKEN_OVER}.
+     *
+     * @param name of the observer; what it has settled is remembered under it.
+     */
+    public CompletableFuture<ChannelConsumer> observe(
+            String channel, String name, ConsumeOptions options, ChannelHandler handler) {
+        return session.consume(channel, name, true, options, handler);
+    }
+
     /** Fetches a new token from the token source and gives it to the broker; happens by itself ahead of expiry. Callers share one attempt. */
     public CompletableFuture<Void> refreshToken() {
         return session.refreshToken();
@@ -278,7 +303,8 @@ public final class HermodClient implements AutoCloseable {
                 Feature.ACK,
                 Feature.HISTORY,
                 Feature.SCHEDULE,
-                Feature.STATE);
+                Feature.STATE,
+                Feature.GROUP);
 
         private final List<ServerAddress> servers = new ArrayList<>();
         private @Nullable String token;

@@ -29,6 +29,12 @@ public sealed class HermodException extends RuntimeException permits ConflictExc
     /** An operator or a back-end service has replaced the client's subscriptions, and the topic is not among them. */
     public static final int REPLACED = 4006;
 
+    /** Somebody else observes the channel under this name now. */
+    public static final int TAKEN_OVER = 4007;
+
+    /** An operator has deleted the group. */
+    public static final int GROUP_DELETED = 4008;
+
     private static final long serialVersionUID = 1L;
     private static final int FIRST_CLOSE_CODE = 3000;
 
@@ -70,7 +76,7 @@ public sealed class HermodException extends RuntimeException permits ConflictExc
     public boolean isRetryable() {
         return switch (code) {
             case TIMED_OUT, NOT_CONNECTED, CONNECTION_LOST, TOKEN_SOURCE_FAILED -> true;
-            case CLIENT_CLOSED, REPLACED -> false;
+            case CLIENT_CLOSED, REPLACED, TAKEN_OVER, GROUP_DELETED -> false;
             default -> code < FIRST_CLOSE_CODE ? ErrorCode.isRetryable(code) : CloseCode.mayReconnect(code);
         };
     }
@@ -88,6 +94,8 @@ public sealed class HermodException extends RuntimeException permits ConflictExc
             case CONNECTION_LOST -> "CONNECTION_LOST";
             case TOKEN_SOURCE_FAILED -> "TOKEN_SOURCE_FAILED";
             case REPLACED -> "REPLACED";
+            case TAKEN_OVER -> "TAKEN_OVER";
+            case GROUP_DELETED -> "GROUP_DELETED";
             default -> code < FIRST_CLOSE_CODE ? ErrorCode.nameOf(code) : CloseCode.nameOf(code);
         };
     }

@@ -35,12 +35,16 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "sub",
         mixinStandardHelpOptions = true,
-        description = "Subscribe to topics and print their events, one a line: topic, offset, publisher, payload.")
+        description =
+                "Subscribe to topics and print their events, one a line: topic, offset, publisher, payload. With --group or --observe all events of a channel.")
 final class SubCommand implements Callable<Integer> {
     @Mixin
     private final ServerOptions server = new ServerOptions();
 
-    @Parameters(arity = "1..*", paramLabel = "TOPIC", description = "For example chat:room_7.")
+    @Parameters(
+            arity = "1..*",
+            paramLabel = "TOPIC",
+            description = "For example chat:room_7. A channel, such as chat, with --group and --observe.")
     private List<String> topics = new ArrayList<>();
 
     @Option(
@@ -59,6 +63,26 @@ final class SubCommand implements Callable<Integer> {
             description = "Begin at an earlier event: first what is stored from there on, then what comes. One topic.")
     private @Nullable Long from;
 
+    @Option(
+            names = "--group",
+            paramLabel = "NAME",
+            description =
+                    "Take part in a group that shares the channel's events, and settle each that was printed: no other member gets it. The group is made if it is not there, and stays until it is deleted.")
+    private @Nullable String group;
+
+    @Option(
+            names = "--observe",
+            paramLabel = "NAME",
+            description =
+                    "The same as the only one under this name: get all events of the channel, from where this name was before. Takes over from another one.")
+    private @Nullable String observer;
+
+    @Option(
+            names = "--first",
+            description =
+                    "With --group or --observe, if that makes it: begin with the first event that the channel's log has (default: what is stored from now on).")
+    private boolean isFirst;
+
     private long printed;
 
     @Spec
@@ -67,6 +91,12 @@ final class SubCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        if (group != null || observer != null) {
+            return consume();
+        }
+        if (isFirst) {
+            throw new CliException(ExitCode.USAGE, "--first goes with --group or --observe.");
+        }
         for (String topic : topics) {
             String fault = TopicName.faultOf(topic);
             if (fault != null) {
@@ -92,6 +122,35 @@ final class SubCommand implements Callable<Integer> {
         try (BrokerConnection connection = server.connect(Feature.HISTORY, Feature.RESUME)) {
             printFrom(connection, topics.get(0), begin);
             return ExitCode.OK;
+        }
+    }
+
+    private int consume() throws IOException {
+        if (group != null && observer != null) {
+            throw new CliException(ExitCode.USAGE, "--group and --observe exclude each other.");
+        }
+        if (from != null) {
+            throw new CliException(
+                    ExitCode.USAGE, "--from goes with a topic; a group goes on where it was, a new one with --first.");
+        }
+        String channel = topics.get(0);
+        if (topics.size() > 1 || channel.indexOf(':') >= 0) {
+            throw new CliException(
+                    ExitCode.USAGE, "--group and --observe take one channel, such as chat, and not a topic.");
+        }
+        boolean isObserver = group == null;
+        String name = String.valueOf(isObserver ? observer : group);
+        if (!ChannelReader.isName(name)) {
+            throw new CliException(ExitCode.USAGE, "A group's name has 1 to 64 of a-z, A-Z, 0-9, '.', '_', '-'.");
+        }
+        try (BrokerConnection connection = server.connect(Feature.GROUP)) {
+            ChannelReader reader = new ChannelReader(connection, this::tell);
+            reader.join(channel, name, isObserver, isFirst);
+            reader.read(count, (topic, event) -> {
+                print(topic, event);
+                return !spec.commandLine().getOut().checkError();
+            });
+            return reader.isEndedByBroker() ? ExitCode.FAILED : ExitCode.OK;
         }
     }
 

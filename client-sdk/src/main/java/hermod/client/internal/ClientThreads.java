@@ -8,6 +8,7 @@ import io.netty.util.concurrent.FastThreadLocalThread;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
@@ -22,12 +23,13 @@ import java.util.concurrent.atomic.AtomicInteger;
  *   hermod-handler     event listeners, the most urgent topics first
  *   hermod-completion  futures and state listeners; apart from the handlers, so that a listener may wait for a future
  *   hermod-lookup      host names and token sources, which may block; ends when idle
+ *   hermod-consumer    handlers of whole channels, which may block: each consumer has its own, as many as it asks for; they end when idle
  * </pre>
  *
  * <p>The queues before them are bounded by what feeds them: a mailbox and a client's lookup are queued once at a time, and a future is one of a bounded number.
  */
 public final class ClientThreads {
-    private static final long LOOKUP_IDLE_SECONDS = 10;
+    private static final long IDLE_SECONDS = 10;
     private static final int LOOKUP_THREADS = 2;
 
     private final EventLoopGroup loops;
@@ -40,9 +42,13 @@ public final class ClientThreads {
         loops = new MultiThreadIoEventLoopGroup(ioThreads, factory("hermod-io"), NioIoHandler.newFactory());
         handlers = new LaneQueue(handlerThreads, factory("hermod-handler"));
         completions = pool("hermod-completion", 1);
-        lookups = pool("hermod-lookup", LOOKUP_THREADS);
-        lookups.setKeepAliveTime(LOOKUP_IDLE_SECONDS, TimeUnit.SECONDS);
-        lookups.allowCoreThreadTimeOut(true);
+        lookups = idling(pool("hermod-lookup", LOOKUP_THREADS));
+    }
+
+    private static ThreadPoolExecutor idling(ThreadPoolExecutor pool) {
+        pool.setKeepAliveTime(IDLE_SECONDS, TimeUnit.SECONDS);
+        pool.allowCoreThreadTimeOut(true);
+        return pool;
     }
 
     EventLoop nextLoop() {
@@ -59,6 +65,11 @@ public final class ClientThreads {
 
     Executor lookups() {
         return lookups;
+    }
+
+    /** Threads of one consumer, which shuts them down. */
+    static ExecutorService newConsumerThreads(int threads) {
+        return idling(pool("hermod-consumer", threads));
     }
 
     LoopTick tickOf(EventLoop loop) {

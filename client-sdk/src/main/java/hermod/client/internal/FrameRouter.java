@@ -38,17 +38,25 @@ final class FrameRouter {
     private final Publications publications;
     private final DeliveryBudget budget;
     private final Credit credit;
+    private final Consumers consumers;
     /** What the BATCH in hand holds; grows to the largest that came, at most 1 MiB. */
     private final ByteBuf batch = Unpooled.buffer(0);
 
     private long reportsRefused;
 
-    FrameRouter(Session session, Topics topics, Publications publications, DeliveryBudget budget, Credit credit) {
+    FrameRouter(
+            Session session,
+            Topics topics,
+            Publications publications,
+            DeliveryBudget budget,
+            Credit credit,
+            Consumers consumers) {
         this.session = session;
         this.topics = topics;
         this.publications = publications;
         this.budget = budget;
         this.credit = credit;
+        this.consumers = consumers;
     }
 
     long reportsRefused() {
@@ -91,6 +99,7 @@ final class FrameRouter {
             case REPLACED -> onReplaced(connection, requestId, in, at);
             case SERVICE -> session.onService(connection, ControlCodec.decode(Service.parser(), in, at));
             case UNSUBSCRIBED -> onUnsubscribed(connection, requestId, in, at);
+            case JOINED, FETCHED, SETTLED, LEFT -> consumers.onFrame(connection, type, in, at);
             case GAP, GAP_CLOSED, PROGRESS -> onWordOfOffsets(connection, type, in, at);
             default -> throw new ProtocolException(CloseCode.BAD_FRAME, "frame was not agreed: type=" + type);
         }
@@ -259,7 +268,8 @@ final class FrameRouter {
         }
     }
 
-    private static void checkFields(ByteBuf in, int entryAt) throws ProtocolException {
+    /** Of an EVENT's entry. */
+    static void checkFields(ByteBuf in, int entryAt) throws ProtocolException {
         int fieldsBytes = Entry.fieldsBytes(in, entryAt);
         String fault =
                 fieldsBytes == 0 ? null : EventFields.structureFaultOf(in, entryAt + Entry.FIELDS_AT, fieldsBytes);

@@ -1,11 +1,14 @@
 package hermod.client.internal;
 
 import com.google.protobuf.ByteString;
+import hermod.client.ChannelConsumer;
+import hermod.client.ChannelHandler;
 import hermod.client.ChannelStatus;
 import hermod.client.ClientStats;
 import hermod.client.ConnectionInfo;
 import hermod.client.ConnectionState;
 import hermod.client.ConnectionStateListener;
+import hermod.client.ConsumeOptions;
 import hermod.client.EventListener;
 import hermod.client.HermodException;
 import hermod.client.HistoryPage;
@@ -79,6 +82,7 @@ public final class Session {
     private final Topics topics;
     private final Histories histories;
     private final Schedules schedules;
+    private final Consumers consumers;
     private final FrameRouter router;
     private final Tokens tokens;
     private final TokenRefresh tokenRefresh;
@@ -131,7 +135,8 @@ public final class Session {
                 this::execute);
         histories = new Histories(this, completions);
         schedules = new Schedules(this, completions);
-        router = new FrameRouter(this, topics, publications, budget, credit);
+        consumers = new Consumers(this, completions, faults, settings.requestTimeoutNs());
+        router = new FrameRouter(this, topics, publications, budget, credit, consumers);
         tokens = new Tokens(settings, threads.lookups(), RANDOM);
         tokenRefresh = new TokenRefresh(this, tokens, completions, loop);
         dialer = new Dialer(settings.servers(), loop, threads.lookups(), settings.requestTimeoutNs());
@@ -280,6 +285,19 @@ public final class Session {
         return result;
     }
 
+    /** @throws IllegalArgumentException for a bad name. */
+    public CompletableFuture<ChannelConsumer> consume(
+            String channel, String group, boolean isObserver, ConsumeOptions options, ChannelHandler handler) {
+        GroupConsumer consumer = consumers.make(channel, group, isObserver, options, handler);
+        ask(consumer.joined(), () -> {
+            consumers.add(consumer);
+            if (isClosing) {
+                consumers.leaveAll();
+            }
+        });
+        return consumer.joined();
+    }
+
     private void ask(CompletableFuture<?> result, Runnable question) {
         executeFor(result, () -> {
             if (finalWord != null) {
@@ -405,11 +423,14 @@ public final class Session {
         return clockOffsetUs;
     }
 
-    private void execute(Runnable task) {
+    /** @return whether it will be done: not where the runtime is closed. */
+    boolean execute(Runnable task) {
         try {
             loop.execute(task);
+            return true;
         } catch (RejectedExecutionException stopped) {
             LOG.debug("the client's runtime is closed");
+            return false;
         }
     }
 
@@ -555,6 +576,7 @@ public final class Session {
             service.onTold(told);
             standing.serviceEnabled(told.getEnabled());
             topics.onService();
+            consumers.onService();
         }
     }
 
@@ -620,6 +642,7 @@ public final class Session {
             topics.flush(nowNs);
             histories.send(to, nowNs);
             schedules.send(to, nowNs);
+            consumers.send(to, nowNs);
             publications.send(to, clockOffsetUs, nowNs);
         }
         if (isClosing) {
@@ -643,7 +666,7 @@ public final class Session {
     }
 
     /** Behind the calls that are queued already, so that many of them share one request. */
-    private void settleSoon() {
+    void settleSoon() {
         if (!isSettlingSoon) {
             isSettlingSoon = true;
             execute(() -> {
@@ -651,6 +674,11 @@ public final class Session {
                 settle();
             });
         }
+    }
+
+    /** For what becomes due then. */
+    void settleIn(long delayNs) {
+        loop.schedule(this::settle, delayNs, TimeUnit.NANOSECONDS);
     }
 
     private void onRoom() {
@@ -729,6 +757,7 @@ public final class Session {
         topics.onDisconnected(publications.recallAll());
         histories.onDisconnected();
         schedules.onDisconnected();
+        consumers.onDisconnected();
         if (ended.welcomedAtNs() != 0) {
             tokenRefresh.onDisconnected(ending.why());
         }
@@ -801,6 +830,7 @@ public final class Session {
             closeDeadlineNs = System.nanoTime() + Math.min(GOODBYE_NS_MAX, settings.requestTimeoutNs());
             publications.refuseFromNowOn(new HermodException(HermodException.CLIENT_CLOSED, "the client is closed"));
             budget.awaitEmpty();
+            consumers.leaveAll();
         }
         settle();
     }
@@ -811,7 +841,7 @@ public final class Session {
             return;
         }
         Connection current = connection;
-        boolean isDone = publications.isEmpty() && budget.events() == 0;
+        boolean isDone = publications.isEmpty() && budget.events() == 0 && consumers.isEmpty();
         if (current != null && current.isOpen() && !isDone && System.nanoTime() - closeDeadlineNs < 0) {
             return;
         }
@@ -839,6 +869,7 @@ public final class Session {
         topics.onClosed(why);
         histories.onClosed(why);
         schedules.onClosed(why);
+        consumers.onClosed(why);
         standing.become(ConnectionState.CLOSED, cause);
         connectors.forEach(each -> completions.fail(each, why));
         closers.forEach(completions::done);
