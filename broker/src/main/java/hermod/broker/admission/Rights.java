@@ -33,8 +33,8 @@ public final class Rights {
     private static final String SERVICE = "limits:service";
     private static final String UNLIMITED = "rate:unlimited";
 
-    /** Bytes of one entry: the longest prefix, a topic name and the star. */
-    public static final int LENGTH_MAX = GROUP.length() + ProtocolLimits.TOPIC_NAME_BYTES + 1;
+    /** Bytes of one entry: the prefix of a topic, its name and the star; a channel is shorter. */
+    public static final int LENGTH_MAX = PUB.length() + ProtocolLimits.TOPIC_NAME_BYTES + 1;
 
     private static final Rights NONE = new Rights(Patterns.NONE, Patterns.NONE, Patterns.NONE, false, false, false);
     private static final Rights ALL = new Rights(Patterns.ALL, Patterns.ALL, Patterns.ALL, true, true, true);
