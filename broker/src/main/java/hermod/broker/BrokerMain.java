@@ -100,6 +100,8 @@ public final class BrokerMain {
         @Override
         public Integer call() throws InterruptedException {
             BrokerConfig config = config();
+            // Before any thread is started that may log: SLF4J warns of what two threads log while it begins.
+            Log.OUT.debug("logging has begun");
             Broker broker = start(config);
             stopWithTheProcess(broker);
             Broker.ReadyAddresses at = broker.addresses();

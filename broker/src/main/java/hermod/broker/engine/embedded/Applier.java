@@ -32,7 +32,16 @@ final class Applier implements Journal.Follower, AutoCloseable {
     private static final long RETRY_MS = 200;
     private static final long CLOSE_TIMEOUT_MS = 10_000;
 
-    private record Batch(long number, ByteBuf records, int bytes) {}
+    /** What batches that are written at once take of memory. */
+    private static final long TAKEN_MEMORY_BYTES = 8 * WRITE_BYTES;
+
+    /** @param bytes of the records. */
+    private record Batch(long number, ByteBuf records, int bytes) {
+        /** A batch has whole blocks, however little is in it. */
+        int memoryBytes() {
+            return records.capacity();
+        }
+    }
 
     /** What ails the store. */
     record Ailment(EngineFault fault, String reason) {}
@@ -48,6 +57,8 @@ final class Applier implements Journal.Follower, AutoCloseable {
     private final Condition hasApplied = lock.newCondition();
     private final Condition ending = lock.newCondition();
     private final ArrayDeque<Batch> queue = new ArrayDeque<>();
+
+    /** Of memory. */
     private long queuedBytes;
 
     /** The last batch that had no place in the queue, and none after it has until it is in the store; 0 for none. */
@@ -176,14 +187,14 @@ final class Applier implements Journal.Follower, AutoCloseable {
     }
 
     private void enqueue(long number, ByteBuf records) {
-        int bytes = records.readableBytes();
+        Batch batch = new Batch(number, records, records.readableBytes());
         boolean isTaken;
         lock.lock();
         try {
-            isTaken = lastMissed == 0 && (queuedBytes == 0 || queuedBytes + bytes <= queueBytes);
+            isTaken = lastMissed == 0 && (queuedBytes == 0 || queuedBytes + batch.memoryBytes() <= queueBytes);
             if (isTaken) {
-                queue.add(new Batch(number, records, bytes));
-                queuedBytes += bytes;
+                queue.add(batch);
+                queuedBytes += batch.memoryBytes();
             } else {
                 lastMissed = number;
             }
@@ -230,12 +241,14 @@ final class Applier implements Journal.Follower, AutoCloseable {
                 return false;
             }
             long bytes = 0;
-            while (bytes < WRITE_BYTES && !queue.isEmpty()) {
+            long memoryBytes = 0;
+            while (bytes < WRITE_BYTES && memoryBytes < TAKEN_MEMORY_BYTES && !queue.isEmpty()) {
                 Batch next = queue.remove();
                 bytes += next.bytes();
+                memoryBytes += next.memoryBytes();
                 taken.add(next);
             }
-            queuedBytes -= bytes;
+            queuedBytes -= memoryBytes;
             missed = lastMissed;
         } finally {
             lock.unlock();
@@ -254,15 +267,18 @@ final class Applier implements Journal.Follower, AutoCloseable {
         }
         long after = applied;
         long bytes = 0;
+        long memoryBytes = 0;
         try {
-            while (bytes < WRITE_BYTES) {
-                JournalTail.Batch next = from.next(after, missed);
-                if (next == null) {
+            while (bytes < WRITE_BYTES && memoryBytes < TAKEN_MEMORY_BYTES) {
+                JournalTail.Batch read = from.next(after, missed);
+                if (read == null) {
                     break;
                 }
-                int nextBytes = next.records().readableBytes();
-                taken.add(new Batch(next.number(), next.records(), nextBytes));
-                bytes += nextBytes;
+                Batch next =
+                        new Batch(read.number(), read.records(), read.records().readableBytes());
+                taken.add(next);
+                bytes += next.bytes();
+                memoryBytes += next.memoryBytes();
                 after = next.number();
             }
             if (taken.isEmpty()) {

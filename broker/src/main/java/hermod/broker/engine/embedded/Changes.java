@@ -59,7 +59,7 @@ final class Changes implements EventLog.Completion, AutoCloseable {
     /** Of {@link #settled}: kept while the store is behind. */
     private long settledBytes;
 
-    /** The last batch of which something was forgotten: the store must have it to be asked. */
+    /** The last batch of which something was forgotten, or never known here: the store must have it to be asked. */
     private long forgottenBatch;
 
     private long lastVersion;
@@ -124,6 +124,8 @@ final class Changes implements EventLog.Completion, AutoCloseable {
     void start(Journal journal, long version, long stream) {
         source = journal.source(this);
         synced = journal::lastSyncedBatch;
+        // what the replay has put is lost with a reopening, too
+        forgottenBatch = journal.lastSyncedBatch();
         lastVersion = version;
         lastStream = stream;
         thread.start();

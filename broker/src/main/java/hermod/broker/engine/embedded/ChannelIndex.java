@@ -1,6 +1,7 @@
 package hermod.broker.engine.embedded;
 
 import hermod.broker.engine.ChannelLog;
+import hermod.broker.engine.EngineFault;
 import hermod.broker.engine.StoredEntry;
 import hermod.broker.shard.RunsOn;
 import io.netty.buffer.ByteBuf;
@@ -16,6 +17,7 @@ import java.util.Map;
 import java.util.Set;
 import org.agrona.collections.Long2ObjectHashMap;
 import org.jspecify.annotations.Nullable;
+import org.rocksdb.ColumnFamilyHandle;
 import org.rocksdb.ReadOptions;
 import org.rocksdb.RocksDBException;
 import org.rocksdb.RocksIterator;
@@ -162,6 +164,7 @@ final class ChannelIndex {
     private long look;
     private boolean hasChange;
     private boolean hasLate;
+    private boolean isDamageTold;
     private volatile ChannelLog.@Nullable Listener listener;
 
     /** Reads what was begun before. */
@@ -307,12 +310,15 @@ final class ChannelIndex {
             }
             try {
                 long stream = in.getLongLE(recordAt);
-                Cursor cursor = cursor(stream);
+                int end = recordAt + bytes;
+                if (recordAt + StoreRecords.EVENTS_HEAD_BYTES >= end) {
+                    return;
+                }
+                Cursor cursor = cursor(stream, StoredEntry.offset(in, recordAt + StoreRecords.EVENTS_HEAD_BYTES));
                 Log log = cursor.log;
                 if (log == null) {
                     return;
                 }
-                int end = recordAt + bytes;
                 for (int at = recordAt + StoreRecords.EVENTS_HEAD_BYTES; at < end; at += StoredEntry.bytes(in, at)) {
                     step.onEntry(cursor, log, StoredEntry.offset(in, at));
                 }
@@ -322,20 +328,21 @@ final class ChannelIndex {
         });
     }
 
-    private Cursor cursor(long stream) throws RocksDBException {
+    /** @param offset of the entry it is wanted for. */
+    private Cursor cursor(long stream, long offset) throws RocksDBException {
         Cursor cursor = cursors.get(stream);
         if (cursor == null) {
-            cursor = load(stream);
+            cursor = load(stream, offset);
             cursors.put(stream, cursor);
         }
         return cursor;
     }
 
-    private Cursor load(long stream) throws RocksDBException {
+    private Cursor load(long stream, long offset) throws RocksDBException {
         Name name = newStreams.get(stream);
         boolean isNew = name != null;
         if (name == null) {
-            byte[] info = store.get(store.stream, StoreKeys.stream(stream, StoreKeys.INFO));
+            byte[] info = get(store.stream, StoreKeys.stream(stream, StoreKeys.INFO));
             if (info != null) {
                 StreamInfo known = StreamInfo.of(info);
                 name = nameOf(known.org(), known.topic());
@@ -345,7 +352,7 @@ final class ChannelIndex {
         if (log == null) {
             return new Cursor(stream, null, 0, 0);
         }
-        byte[] stored = store.get(store.channel, StoreKeys.channel(StoreKeys.CHANNEL_STREAM, stream));
+        byte[] stored = get(store.channel, StoreKeys.channel(StoreKeys.CHANNEL_STREAM, stream));
         if (stored != null) {
             ByteBuffer in = ByteBuffer.wrap(stored);
             // else it is of an earlier life
@@ -353,11 +360,40 @@ final class ChannelIndex {
                 return new Cursor(stream, log, in.getLong(), in.getLong());
             }
         }
-        long last = isNew ? 0 : lastOffset(stream);
+        long last = isNew ? 0 : lastOffset(stream, offset);
         return new Cursor(stream, log, last + 1, last);
     }
 
-    /** The highest that is stored of a stream, or was; 0 for none. */
+    /** Null also where what stands there is damaged. Then an entry that is appended again may get a second position, but none is left without, and the other streams' need not wait. */
+    private byte @Nullable [] get(ColumnFamilyHandle family, byte[] key) throws RocksDBException {
+        try {
+            return store.get(family, key);
+        } catch (RocksDBException failed) {
+            onDamage(failed);
+            return null;
+        }
+    }
+
+    private void onDamage(RocksDBException failed) throws RocksDBException {
+        if (RocksStore.faultOf(failed) != EngineFault.CORRUPT) {
+            throw failed;
+        }
+        if (!isDamageTold) {
+            isDamageTold = true;
+            LOG.error("what the channels' index needs is damaged; it goes on without: {}", failed.getMessage());
+        }
+    }
+
+    /** The highest that is stored of a stream, or was; 0 for none. Where that is damaged, what is below the offset counts as stored. */
+    private long lastOffset(long stream, long offset) throws RocksDBException {
+        try {
+            return lastOffset(stream);
+        } catch (RocksDBException failed) {
+            onDamage(failed);
+            return offset - 1;
+        }
+    }
+
     private long lastOffset(long stream) throws RocksDBException {
         try (Slice lower = new Slice(StoreKeys.of(stream, 0));
                 ReadOptions options = new ReadOptions().setIterateLowerBound(lower);
@@ -370,7 +406,7 @@ final class ChannelIndex {
     }
 
     private Retained retained(long stream) throws RocksDBException {
-        return Retained.of(store.get(store.stream, StoreKeys.stream(stream, StoreKeys.RETAINED)));
+        return Retained.of(get(store.stream, StoreKeys.stream(stream, StoreKeys.RETAINED)));
     }
 
     private void seeLate(Cursor cursor, Log log, long offset) {
@@ -398,10 +434,10 @@ final class ChannelIndex {
     /** The store has all of the batches before. */
     private boolean hasPosition(Cursor cursor, Log log, long offset) throws RocksDBException {
         if (offset < cursor.first) {
-            byte[] position = store.get(store.channel, StoreKeys.channelLate(cursor.stream, offset));
+            byte[] position = get(store.channel, StoreKeys.channelLate(cursor.stream, offset));
             return position != null && StoreKeys.asLong(position) >= log.start;
         }
-        return store.get(store.event, StoreKeys.of(cursor.stream, offset)) != null
+        return get(store.event, StoreKeys.of(cursor.stream, offset)) != null
                 || offset < retained(cursor.stream).firstOffset();
     }
 

@@ -214,6 +214,11 @@ public final class EmbeddedEngine implements Engine {
         return store;
     }
 
+    /** The same. */
+    Applier applier() {
+        return applier;
+    }
+
     /** Keys of streams of which a last entry is stored, deletions too; for tests. */
     long storedKeys() {
         return countOf(open -> open.last);

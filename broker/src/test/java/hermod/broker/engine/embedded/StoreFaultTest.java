@@ -14,8 +14,11 @@ import hermod.broker.engine.EventLog;
 import hermod.broker.engine.KeyedState;
 import hermod.broker.engine.Retention;
 import hermod.broker.engine.Writer;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -33,6 +36,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.rocksdb.CompactRangeOptions;
 import org.rocksdb.CompactRangeOptions.BottommostLevelCompaction;
 import org.rocksdb.RocksDBException;
+import org.rocksdb.Status;
 
 /** The store behind the journal is slow, can't be written, or is damaged, while the journal's own files are well. */
 @Tag("DL-4")
@@ -202,6 +206,124 @@ class StoreFaultTest {
                     .put("space", "counter".getBytes(), version, new byte[1], KeyedState.NEVER_EXPIRES, answer));
             assertThat(outcome.isStored()).isTrue();
             assertThat(outcome.version()).isGreaterThan(version);
+        }
+    }
+
+    /** Every event that is in files, and nothing else of them. */
+    private void damageAllEvents() throws IOException {
+        try (Stream<Path> files = Files.list(dir().resolve("store"))) {
+            for (Path each : files.filter(one -> one.toString().endsWith(".sst"))
+                    .filter(one -> one.toFile().length() > 4 * TEXT_BYTES)
+                    .toList()) {
+                try (RandomAccessFile file = new RandomAccessFile(each.toFile(), "rw")) {
+                    for (long at = 10_000; at < file.length() - 10_000; at += 20_000) {
+                        file.seek(at);
+                        int was = file.read();
+                        file.seek(at);
+                        file.write(was ^ 4);
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void aChannelsIndexThatMeetsDamageStopsNothingElse() throws Exception {
+        try (Engine engine = open()) {
+            fill(engine, "chat:damaged");
+        }
+        damageAllEvents();
+
+        try (EmbeddedEngine engine = open()) {
+            ChannelLog.Begun log = Asked.of(answer -> engine.channels().begin("acme", "chat", answer));
+            Writer writer = new Writer(engine.events());
+            // the first of all: opening it would read what is damaged
+            long damaged = 1;
+            writer.store(damaged, large(101), large(102));
+            long well = stream(engine, "chat:well");
+            writer.store(well, large(1));
+
+            await().until(() -> read(engine, well, 1, 2).fault() == null);
+            ChannelLog.Page places =
+                    Asked.of(answer -> engine.channels().read(log.channel(), 1, NO_LIMIT, NO_LIMIT, answer));
+            assertThat(places.items().stream().map(each -> each.topic()))
+                    .containsExactly("chat:damaged", "chat:damaged", "chat:well");
+        }
+    }
+
+    private static void copy(Path from, Path to) throws IOException {
+        try (Stream<Path> files = Files.walk(from)) {
+            for (Path each : files.toList()) {
+                Files.copy(each, to.resolve(from.relativize(each)));
+            }
+        }
+    }
+
+    private Asked<KeyedState.Outcome> putNew(Engine engine) {
+        return Asked.asked(answer -> engine.state()
+                .put(
+                        "space",
+                        "counter".getBytes(StandardCharsets.UTF_8),
+                        KeyedState.NO_VERSION,
+                        new byte[1],
+                        KeyedState.NEVER_EXPIRES,
+                        answer));
+    }
+
+    /** The start had put it into the store again; the store forgets it when it is opened again, until it has read the journal. */
+    @Test
+    void aValueOfAnEarlierLifeIsNotOverlookedByAStoreThatWasOpenedAgain() throws Exception {
+        long version;
+        Path crashed = temp.resolve("crashed");
+        try (Engine engine = open()) {
+            version = EmbeddedEngineTest.putCounter(engine, "1").version();
+            copy(dir(), crashed);
+        }
+
+        try (EmbeddedEngine engine =
+                EmbeddedEngine.open(crashed, StoreFaultMain.config(), (org, topic) -> Retention.ALL)) {
+            Path segment = crashed.resolve("journal").resolve(JournalSegment.nameOf(1));
+            Path hidden = temp.resolve("hidden");
+            Files.move(segment, hidden);
+            engine.applier()
+                    .onFlushFailed(new RocksDBException(
+                            "a test", new Status(Status.Code.Corruption, Status.SubCode.None, "a test")));
+            await().until(() -> engine.store().openCount() > 1);
+            assertThat(putNew(engine).fault()).isNotNull();
+            Files.move(hidden, segment);
+
+            await().until(() -> putNew(engine).fault() == null);
+            assertThat(putNew(engine).result()).isEqualTo(new KeyedState.Outcome(false, version));
+        }
+    }
+
+    /** Each has a block of its own, however little is in it. */
+    @Test
+    void whatWaitsForTheStoreTakesNoMoreMemoryThanItMay() throws Exception {
+        StoreConfig config = StoreFaultMain.config().store();
+        try (LiveStore store = LiveStore.open(dir(), config);
+                LiveStore.Lease lease = store.lease(0);
+                Applier applier = new Applier(store, lease.store(), config, new Revival(dir(), 1));
+                JournalTail none = new JournalTail(new JournalDirectory(dir()), batch -> 1)) {
+            applier.start(none, () -> {});
+            ByteBuf bad = Unpooled.buffer();
+            JournalRecords.write(bad, JournalRecords.KIND_MAX, Unpooled.EMPTY_BUFFER, 0, 0);
+            applier.onBatch(1, bad);
+            await().until(() -> applier.queuedBytes() == 0);
+            List<ByteBuf> batches = new ArrayList<>();
+            for (int batch = 2; batch < 1_000; batch++) {
+                ByteBuf small = Unpooled.buffer(JournalFormat.BLOCK_BYTES);
+                JournalRecords.write(
+                        small, StoreRecords.RESERVE, Unpooled.buffer().writeZero(16), 0, 16);
+                batches.add(small);
+                applier.onBatch(batch, small);
+            }
+            long held = batches.stream()
+                    .filter(each -> each.refCnt() > 0)
+                    .mapToLong(ByteBuf::capacity)
+                    .sum();
+            assertThat(held).isPositive().isLessThanOrEqualTo(config.queueBytes());
+            assertThat(applier.queuedBytes()).isEqualTo(held);
         }
     }
 
