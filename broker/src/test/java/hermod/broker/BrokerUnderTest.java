@@ -40,6 +40,7 @@ public final class BrokerUnderTest implements AutoCloseable {
     /** Rights of an ordinary client. */
     public static final List<String> ORDINARY = List.of("pub:*", "sub:*");
 
+    private long expectedDefects;
     private final Broker broker;
     private final TokenMint mint;
     private final Path dataDir;
@@ -351,13 +352,18 @@ public final class BrokerUnderTest implements AutoCloseable {
         return dataDir;
     }
 
+    /** As many as the test has caused itself. */
+    void expectDefects(long count) {
+        expectedDefects = count;
+    }
+
     @Override
     public void close() throws Exception {
         for (RawClient client : clients) {
             client.close();
         }
         broker.close();
-        if (counter("defects") != 0) {
+        if (counter("defects") != expectedDefects) {
             throw new AssertionError("the broker counted defects: " + counter("defects"));
         }
     }

@@ -9,11 +9,13 @@ import static org.awaitility.Awaitility.await;
 import hermod.broker.GroupClient.Fetched;
 import hermod.broker.GroupClient.Item;
 import hermod.broker.engine.EngineFault;
+import hermod.broker.engine.GatedEngine;
 import hermod.broker.group.GroupConfig;
 import hermod.broker.metrics.GroupStats;
 import hermod.protocol.CloseCode;
 import hermod.protocol.ErrorCode;
 import hermod.protocol.Feature;
+import hermod.protocol.control.wire.Close;
 import hermod.protocol.control.wire.Fetch;
 import hermod.protocol.control.wire.Join;
 import hermod.protocol.control.wire.Join.Mode;
@@ -38,6 +40,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The sentences of section 17 of the protocol. */
@@ -644,6 +647,37 @@ class GroupEndToEndTest {
         }
     }
 
+    @ParameterizedTest
+    @EnumSource
+    void aDefectIsCountedAndRefusesOneRequestAndTheOthersGoOn(StateGate.Defect defect) throws Exception {
+        try (BrokerUnderTest broker = start()) {
+            GroupClient client = new GroupClient(broker, "fraud");
+            engine.stumble(defect);
+            broker.expectDefects(1);
+            Join.Builder asked =
+                    Join.newBuilder().setChannel("chat").setGroup("fraud").setMode(Join.Mode.MODE_SHARED);
+            assertThat(client.refusal(FrameType.JOIN, asked.build())).isEqualTo(ErrorCode.UNAVAILABLE.code());
+            long member = client.share("fraud");
+            publish(broker, "chat:a", "1");
+            assertThat(client.fetch(member, 9).texts()).containsExactly("1");
+            assertThat(broker.counter("defects")).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void aRangeBeyondAllPositionsSettlesAndReleasesNothing() throws Exception {
+        try (BrokerUnderTest broker = start()) {
+            GroupClient client = new GroupClient(broker, "fraud");
+            long member = client.share("fraud");
+            publish(broker, "chat:a", "1", "2");
+            client.fetchAll(member, 2);
+            assertThat(client.settle(member, -2, -1)).isZero();
+            client.release(member, -1, -1);
+            assertThat(client.settle(member, 2, -1)).isEqualTo(1);
+            assertThat(client.settle(member, 1, 1)).isEqualTo(1);
+        }
+    }
+
     @Test
     void aFetchUnderWayIsAnsweredBeforeLeft() throws Exception {
         try (BrokerUnderTest broker = start()) {
@@ -657,6 +691,31 @@ class GroupEndToEndTest {
                             FrameType.LEAVE,
                             Leave.newBuilder().setMember(member).build()))
                     .isEqualTo(ErrorCode.NOT_A_MEMBER.code());
+        }
+    }
+
+    @Test
+    void whoSaysGoodbyeIsNoMemberAnyMoreWhileItsOutcomesAreWaitedFor() throws Exception {
+        GatedEngine disk = new GatedEngine();
+        try (BrokerUnderTest broker =
+                new BrokerUnderTest.Setup().engine(disk).dataDir(dataDir).start()) {
+            GroupClient client = new GroupClient(broker, "fraud");
+            long member = client.share("fraud");
+            int handle = client.raw().open("dm:a").getHandle();
+            disk.hold();
+            client.raw().publish(handle, 7, "waits for the disk");
+            client.sendFetch(member, 9, 60_000);
+            await().until(() -> disk.heldCount() > 0);
+            client.send(
+                    FrameType.CLOSE,
+                    Close.newBuilder().setCode(CloseCode.NORMAL.code()).build());
+            assertThat(client.fetched().items()).isEmpty();
+            assertThat(client.left().getReason()).isEqualTo(Left.Reason.REASON_ASKED);
+            disk.release();
+            assertThat(client.raw().readPublished().rangeCount()).isEqualTo(1);
+            assertThat(client.raw().readClose()).isEqualTo(CloseCode.NORMAL.code());
+        } finally {
+            disk.end();
         }
     }
 

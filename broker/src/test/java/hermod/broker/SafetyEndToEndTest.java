@@ -222,6 +222,47 @@ class SafetyEndToEndTest {
     }
 
     @Test
+    void whatCanNotBeSentAgainIsTriedNoOftenerThanTheRest() throws Exception {
+        BrokerUnderTest.Setup setup = new BrokerUnderTest.Setup()
+                .engine(engine)
+                .safety(escalatingAfter(NEVER_MS, 100))
+                .redelivery(new RedeliveryConfig(1_500, 1_500, 1, 10));
+        try (BrokerUnderTest broker = setup.start()) {
+            RawClient subscriber = client(broker, "bob", Feature.ACK);
+            subscriber.subscribe("safety:1");
+            RawClient publisher = client(broker, "alice");
+            int topic = publisher.open("safety:1").getHandle();
+            publisher.publish(topic, 1, 0, 0, 0, 1, "over after a second");
+            publisher.publish(topic, 2, "b");
+            List<Long> offsets = new ArrayList<>();
+            for (int i = 0; i < 3; i++) {
+                offsets.add(nextEvent(subscriber).offset());
+            }
+            assertThat(offsets).containsExactly(1L, 2L, 2L);
+            assertThat(subscriber.isQuiet(1_000)).isTrue();
+            assertThat(broker.counter("events_redelivered")).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void onlyWhatWasSentCanBeAcknowledged() throws Exception {
+        try (BrokerUnderTest broker = broker(1, NEVER_MS)) {
+            RawClient subscriber = client(broker, "bob", Feature.ACK);
+            int handle = subscriber.subscribe("safety:1").getHandle();
+            RawClient publisher = client(broker, "alice");
+            int topic = publisher.open("safety:1").getHandle();
+            publisher.publish(topic, 1, "a");
+            assertThat(nextEvent(subscriber).offset()).isEqualTo(1);
+            acknowledge(subscriber, handle, Long.MAX_VALUE);
+            await().until(() -> broker.counter("events_acknowledged") == 1);
+            publisher.publish(topic, 2, "b");
+            assertThat(nextEvent(subscriber).offset()).isEqualTo(2);
+            assertThat(nextEvent(subscriber).offset()).isEqualTo(2);
+            assertThat(broker.counter("events_acknowledged")).isEqualTo(1);
+        }
+    }
+
+    @Test
     void aDeviceThatSaysNothingIsAskedForASignOfLifeAndSentNothingAgain() throws Exception {
         try (BrokerUnderTest broker = broker(1, NEVER_MS)) {
             RawClient subscriber = client(broker, "bob", Feature.ACK);

@@ -20,6 +20,7 @@ final class StateGate implements Engine, KeyedState {
     private boolean isHolding;
     private boolean isStoredThough;
     private @Nullable EngineFault fault;
+    private @Nullable Defect stumbling;
 
     /** Changes are made from now on, and nobody is told until {@link #release}. */
     synchronized void hold() {
@@ -44,6 +45,23 @@ final class StateGate implements Engine, KeyedState {
     synchronized void fail(@Nullable EngineFault with, boolean isStoredThough) {
         fault = with;
         this.isStoredThough = isStoredThough;
+    }
+
+    /** How a defect of an engine shows itself. */
+    enum Defect {
+        THROWS,
+        ANSWERS_WITH_NOTHING
+    }
+
+    /** The next change of a group is not made: there is a defect. */
+    synchronized void stumble(Defect defect) {
+        stumbling = defect;
+    }
+
+    private synchronized @Nullable Defect takeDefect(String space) {
+        Defect defect = space.equals("group") ? stumbling : null;
+        stumbling = defect == null ? stumbling : null;
+        return defect;
     }
 
     MemoryEngine memory() {
@@ -71,6 +89,14 @@ final class StateGate implements Engine, KeyedState {
             byte @Nullable [] value,
             long expiresAtUs,
             Answer<Outcome> answer) {
+        Defect defect = takeDefect(space);
+        if (defect == Defect.THROWS) {
+            throw new IllegalStateException("a defect that a test wants");
+        }
+        if (defect == Defect.ANSWERS_WITH_NOTHING) {
+            answer.onDone(null);
+            return;
+        }
         EngineFault failing;
         boolean isStored;
         synchronized (this) {

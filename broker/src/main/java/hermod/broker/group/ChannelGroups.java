@@ -22,37 +22,47 @@ final class ChannelGroups {
     long released;
 
     private final ArrayDeque<Runnable> turns = new ArrayDeque<>(1);
-    private boolean isBusy;
+    private boolean isTaken;
+    private boolean isTaking;
 
     ChannelGroups(String org, String name) {
         this.org = org;
         this.name = name;
     }
 
-    /** Whether a group of it is being made or deleted. */
+    /** Whether a group of it is being made or deleted, or will be. */
     boolean isBusy() {
-        return isBusy;
+        return isTaken || !turns.isEmpty();
     }
 
     /** Does something with its groups when all before it has called {@link #endTurn}. */
     void inTurn(Runnable work) {
-        if (isBusy) {
-            turns.addLast(work);
-        } else {
-            isBusy = true;
-            work.run();
-        }
+        turns.addLast(work);
+        takeTurns();
     }
 
     void endTurn() {
-        if (!isBusy) {
+        if (!isTaken) {
             throw new IllegalStateException("the end of a turn that nobody had: channel=" + name);
         }
-        Runnable next = turns.pollFirst();
-        if (next == null) {
-            isBusy = false;
-        } else {
-            next.run();
+        isTaken = false;
+        takeTurns();
+    }
+
+    /** One after the other and not one within the other: of those that wait many may end at once. */
+    private void takeTurns() {
+        if (isTaking) {
+            return;
+        }
+        isTaking = true;
+        try {
+            Runnable next;
+            while (!isTaken && (next = turns.pollFirst()) != null) {
+                isTaken = true;
+                next.run();
+            }
+        } finally {
+            isTaking = false;
         }
     }
 }

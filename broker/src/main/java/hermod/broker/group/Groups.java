@@ -148,10 +148,12 @@ public final class Groups implements AutoCloseable {
         post(() -> {
             isEnding = true;
             for (Group group : List.copyOf(active)) {
-                for (Member member : List.copyOf(group.members)) {
-                    end(member, Left.Reason.REASON_NOT_ENABLED, "the broker is stopping", null);
-                }
-                save(group);
+                guarded(() -> {
+                    for (Member member : List.copyOf(group.members)) {
+                        end(member, Left.Reason.REASON_NOT_ENABLED, "the broker is stopping", null);
+                    }
+                    save(group);
+                });
             }
         });
         try {
@@ -269,10 +271,23 @@ public final class Groups implements AutoCloseable {
                     LockSupport.parkNanos(this, Math.max(1, Math.min(LOOK_NS, nextLookNs - nowNs())));
                 }
             } catch (RuntimeException | AssertionError defect) {
-                LOG.error("defect in the groups", defect);
-                metrics.add(Counter.DEFECTS, 1);
+                onDefect(defect);
             }
         }
+    }
+
+    /** A defect with one group leaves the others alone. */
+    private void guarded(Runnable work) {
+        try {
+            work.run();
+        } catch (RuntimeException | AssertionError defect) {
+            onDefect(defect);
+        }
+    }
+
+    private void onDefect(Throwable defect) {
+        LOG.error("defect in the groups", defect);
+        metrics.add(Counter.DEFECTS, 1);
     }
 
     private void seeGrown() {
@@ -306,17 +321,22 @@ public final class Groups implements AutoCloseable {
         }
         nextLookNs = nextGaugesNs;
         for (Group group : List.copyOf(active)) {
-            if (now >= group.saveAtNs) {
-                save(group);
-            }
-            if (!group.members.isEmpty()) {
-                pump(group);
-            } else if (!group.isDirty() && now - group.leftNs > IDLE_NS) {
-                group.ledger.reset();
-                active.remove(group);
-            }
-            nextLookNs = Math.min(nextLookNs, group.wakeNs(now));
+            guarded(() -> look(group, now));
         }
+    }
+
+    private void look(Group group, long now) {
+        if (now >= group.saveAtNs) {
+            save(group);
+        }
+        if (!group.members.isEmpty()) {
+            pump(group);
+        } else if (!group.isDirty() && !group.isReading && now - group.leftNs > IDLE_NS) {
+            // Not while a page is on its way: it would not follow on what is then known.
+            group.ledger.reset();
+            active.remove(group);
+        }
+        nextLookNs = Math.min(nextLookNs, group.wakeNs(now));
     }
 
     private void gauge() {
@@ -341,12 +361,30 @@ public final class Groups implements AutoCloseable {
         }
     }
 
-    /** An engine's answer, on this thread. */
+    /** Asks the engine; its answer comes on this thread. Where a defect ends what was to follow, that is a fault too: who waits for it is refused. */
+    private <T extends @Nullable Object> void ask(
+            Consumer<Answer<T>> question, Consumer<T> onDone, Consumer<EngineFault> onFault) {
+        Answer<T> answer = back(onDone, onFault);
+        try {
+            question.accept(answer);
+        } catch (RuntimeException | AssertionError defect) {
+            onDefect(defect);
+            answer.onFault(EngineFault.FAILED);
+        }
+    }
+
     private <T extends @Nullable Object> Answer<T> back(Consumer<T> onDone, Consumer<EngineFault> onFault) {
         return new Answer<>() {
             @Override
             public void onDone(T result) {
-                post(() -> onDone.accept(result));
+                post(() -> {
+                    try {
+                        onDone.accept(result);
+                    } catch (RuntimeException | AssertionError defect) {
+                        onDefect(defect);
+                        onFault.accept(EngineFault.FAILED);
+                    }
+                });
             }
 
             @Override
@@ -376,14 +414,14 @@ public final class Groups implements AutoCloseable {
             return;
         }
         isLoading = true;
-        state.scan(SPACE, from, null, SCANNED_COUNT, back(this::onLoaded, fault -> {
+        ask(answer -> state.scan(SPACE, from, null, SCANNED_COUNT, answer), this::onLoaded, fault -> {
             isLoading = false;
             loadAgainAtNs = nowNs() + LOOK_NS;
             LOG.warn("the groups can't be read now: {}", fault.sentence());
             List<Untold> those = List.copyOf(untilLoaded);
             untilLoaded.clear();
             those.forEach(each -> each.refuse.accept(fault));
-        }));
+        });
     }
 
     private void onLoaded(List<KeyedState.Value> page) {
@@ -446,17 +484,15 @@ public final class Groups implements AutoCloseable {
     }
 
     private void begin(ChannelGroups channel, Consumer<ChannelLog.Begun> onDone, Consumer<EngineFault> onFault) {
-        log.begin(
-                channel.org,
-                channel.name,
-                back(
-                        begun -> {
-                            channel.number = begun.channel();
-                            channel.next = Math.max(channel.next, begun.nextPosition());
-                            byNumber.put(channel.number, channel);
-                            onDone.accept(begun);
-                        },
-                        onFault));
+        ask(
+                answer -> log.begin(channel.org, channel.name, answer),
+                (ChannelLog.Begun begun) -> {
+                    channel.number = begun.channel();
+                    channel.next = Math.max(channel.next, begun.nextPosition());
+                    byNumber.put(channel.number, channel);
+                    onDone.accept(begun);
+                },
+                onFault);
     }
 
     // ---- joining and leaving
@@ -563,23 +599,24 @@ public final class Groups implements AutoCloseable {
 
     /** Stores a group's record, whoever has written it before: nobody else does. */
     private void put(Group group, boolean isLive, Runnable onStored, Consumer<EngineFault> onFault) {
-        state.put(
-                SPACE,
-                group.key.bytes(),
-                group.version,
-                GroupRecord.bytes(group.mode, isLive, group.ledger.settled()),
-                KeyedState.NEVER_EXPIRES,
-                back(
-                        outcome -> {
-                            group.version = outcome.version();
-                            if (outcome.isStored()) {
-                                onStored.run();
-                            } else {
-                                // An earlier write whose end was not known has been stored.
-                                put(group, isLive, onStored, onFault);
-                            }
-                        },
-                        onFault));
+        ask(
+                answer -> state.put(
+                        SPACE,
+                        group.key.bytes(),
+                        group.version,
+                        GroupRecord.bytes(group.mode, isLive, group.ledger.settled()),
+                        KeyedState.NEVER_EXPIRES,
+                        answer),
+                (KeyedState.Outcome outcome) -> {
+                    group.version = outcome.version();
+                    if (outcome.isStored()) {
+                        onStored.run();
+                    } else {
+                        // An earlier write whose end was not known has been stored.
+                        put(group, isLive, onStored, onFault);
+                    }
+                },
+                onFault);
     }
 
     private void add(Member member, Group group, Mode mode, boolean existed, int requestId) {
@@ -641,7 +678,7 @@ public final class Groups implements AutoCloseable {
         }
         member.group = null;
         group.members.remove(member);
-        group.ledger.leave(member.hands, nowNs());
+        guarded(() -> group.ledger.leave(member.hands, nowNs()));
         member.session.left(member, requestId, reason, sentence);
         if (group.members.isEmpty()) {
             group.ledger.forget(0);
@@ -655,6 +692,10 @@ public final class Groups implements AutoCloseable {
 
     /** Gives the members that wait what there is for them, and reads on where there is not enough. */
     private void pump(Group group) {
+        guarded(() -> pumpNow(group));
+    }
+
+    private void pumpNow(Group group) {
         long now = nowNs();
         long nowUs = ShardClock.wallUs();
         Ledger ledger = group.ledger;
@@ -754,16 +795,20 @@ public final class Groups implements AutoCloseable {
         ledger.forget(limitBytes / 2);
         group.isReading = true;
         long wanted = from;
-        log.read(channel.number, from, count, limitBytes / 2, back(page -> onRead(group, wanted, page), fault -> {
-            group.isReading = false;
-            group.readAgainAtNs = nowNs() + LOOK_NS;
-            LOG.warn(
-                    "a channel can't be read for a group now: channel={}, name={}, reason={}",
-                    group.key.channel(),
-                    group.key.name(),
-                    fault.sentence());
-            pump(group);
-        }));
+        int countMax = count;
+        ask(
+                answer -> log.read(channel.number, wanted, countMax, limitBytes / 2, answer),
+                (ChannelLog.Page page) -> onRead(group, wanted, page),
+                fault -> {
+                    group.isReading = false;
+                    group.readAgainAtNs = nowNs() + LOOK_NS;
+                    LOG.warn(
+                            "a channel can't be read for a group now: channel={}, name={}, reason={}",
+                            group.key.channel(),
+                            group.key.name(),
+                            fault.sentence());
+                    pump(group);
+                });
     }
 
     private void onRead(Group group, long from, ChannelLog.Page page) {
@@ -813,10 +858,10 @@ public final class Groups implements AutoCloseable {
         Ledger ledger = group.ledger;
         int count = 0;
         for (PositionRange range : settled) {
-            count += ledger.settle(member.hands, range.getFrom(), clamped(range.getTo()));
+            count += ledger.settle(member.hands, clamped(range.getFrom()), clamped(range.getTo()));
         }
         for (PositionRange range : released) {
-            ledger.release(member.hands, range.getFrom(), clamped(range.getTo()), nowNs());
+            ledger.release(member.hands, clamped(range.getFrom()), clamped(range.getTo()), nowNs());
         }
         count(group, ChannelCounter.GROUP_SETTLED, count);
         Group.Settling settling = new Group.Settling(member, requestId, count, this::endRequest);
@@ -831,6 +876,7 @@ public final class Groups implements AutoCloseable {
         pump(group);
     }
 
+    /** Positions are unsigned in what clients send. */
     private static long clamped(long position) {
         return position < 0 ? Long.MAX_VALUE : position;
     }
@@ -935,26 +981,20 @@ public final class Groups implements AutoCloseable {
                     lookedUp++;
                     left[0]++;
                     Consumer<EngineFault> onFault = fault -> onRow.run();
-                    log.read(
-                            channel.number,
-                            group.ledger.settled().floor(),
-                            1,
-                            1,
-                            back(
-                                    page -> {
-                                        byte[] entry = page.items().isEmpty()
-                                                ? null
-                                                : page.items().get(0).entry();
-                                        if (entry != null) {
-                                            rows.set(
-                                                    at,
-                                                    rowOf(
-                                                            group,
-                                                            StoredEntry.storedAtUs(Unpooled.wrappedBuffer(entry), 0)));
-                                        }
-                                        onRow.run();
-                                    },
-                                    onFault));
+                    ask(
+                            answerRow -> log.read(
+                                    channel.number, group.ledger.settled().floor(), 1, 1, answerRow),
+                            (ChannelLog.Page page) -> {
+                                byte[] entry = page.items().isEmpty()
+                                        ? null
+                                        : page.items().get(0).entry();
+                                if (entry != null) {
+                                    rows.set(
+                                            at, rowOf(group, StoredEntry.storedAtUs(Unpooled.wrappedBuffer(entry), 0)));
+                                }
+                                onRow.run();
+                            },
+                            onFault);
                 }
             }
         }
@@ -1012,19 +1052,15 @@ public final class Groups implements AutoCloseable {
                     "it could not be deleted, and is not used any more: " + fault.sentence() + "; delete it again");
             endTurn(channel);
         };
-        Runnable delete = () -> state.put(
-                SPACE,
-                group.key.bytes(),
-                KeyedState.ANY_VERSION,
-                null,
-                KeyedState.NEVER_EXPIRES,
-                back(
-                        outcome -> {
-                            forget(group);
-                            onEnd.accept("");
-                            endTurn(channel);
-                        },
-                        onFault));
+        Runnable delete = () -> ask(
+                answer -> state.put(
+                        SPACE, group.key.bytes(), KeyedState.ANY_VERSION, null, KeyedState.NEVER_EXPIRES, answer),
+                (KeyedState.Outcome outcome) -> {
+                    forget(group);
+                    onEnd.accept("");
+                    endTurn(channel);
+                },
+                onFault);
         put(
                 group,
                 false,
@@ -1040,18 +1076,19 @@ public final class Groups implements AutoCloseable {
     }
 
     private void endLog(ChannelGroups channel, Runnable onDone, Consumer<EngineFault> onFault) {
-        log.find(
-                channel.org,
-                channel.name,
-                back(
-                        begun -> {
-                            if (begun == null) {
-                                onDone.run();
-                            } else {
-                                log.end(begun.channel(), back(ended -> onDone.run(), onFault));
-                            }
-                        },
-                        onFault));
+        ask(
+                (Answer<ChannelLog.@Nullable Begun> answer) -> log.find(channel.org, channel.name, answer),
+                begun -> {
+                    if (begun == null) {
+                        onDone.run();
+                    } else {
+                        ask(
+                                (Answer<Boolean> answer) -> log.end(begun.channel(), answer),
+                                ended -> onDone.run(),
+                                onFault);
+                    }
+                },
+                onFault);
     }
 
     private void forget(Group group) {

@@ -70,7 +70,8 @@ final class Memberships implements Companion {
     @Override
     public void onEnd() {
         for (Member member : members.values()) {
-            groups.expel(member, Left.Reason.REASON_UNSPECIFIED, "");
+            // Told where it was a goodbye that waits for its outcomes.
+            groups.expel(member, Left.Reason.REASON_ASKED, "");
         }
         members.clear();
     }

@@ -76,6 +76,9 @@ public final class Feed {
     /** Whether the end of the snapshot is to be told. */
     boolean owesStateEnd;
 
+    /** Behind what was sent, or announced as missing, when it was last rewound. */
+    long rewoundEnd;
+
     /** Bytes asked for and not answered; 0 when none. */
     int readBytes;
 

@@ -520,7 +520,7 @@ public final class Outbox {
     }
 
     /**
-     * Has a live feed of which nothing waits send again from an offset on, in order; what is no longer kept of it is announced as missing.
+     * Has a live feed of which nothing waits send again from an offset on, in order; what is no longer kept of it does not come, and nothing is said: the subscriber had it, or was told.
      *
      * @return false for one that waits for its socket or reads already: nothing has changed.
      */
@@ -528,6 +528,7 @@ public final class Outbox {
         if (isClosed || !feed.isLive() || feed.isQueued() || offset >= feed.nextOffset) {
             return false;
         }
+        feed.rewoundEnd = Math.max(feed.rewoundEnd, feed.nextOffset);
         // It is not slow: neither counters nor the ladder are to take it for that.
         feed.knownEnd = Math.max(feed.knownEnd, feed.nextOffset);
         feed.nextOffset = offset;
@@ -607,6 +608,9 @@ public final class Outbox {
      * @return false when the client can't be told; its owner is then to be told of the loss.
      */
     public boolean onReadBegin(Feed feed, long firstAvailable, GapReason reason) {
+        if (feed.nextOffset < feed.rewoundEnd) {
+            feed.nextOffset = Math.max(feed.nextOffset, Math.min(firstAvailable, feed.rewoundEnd));
+        }
         if (firstAvailable <= feed.nextOffset) {
             return true;
         }

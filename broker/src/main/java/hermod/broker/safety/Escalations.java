@@ -293,9 +293,24 @@ public final class Escalations implements Watch, Acknowledgements.Sink, AutoClos
                     LockSupport.parkNanos(this, waitNs);
                 }
             } catch (RuntimeException | AssertionError defect) {
-                LOG.error("defect in the safety escalations", defect);
-                metrics.add(Counter.DEFECTS, 1);
+                onDefect(defect);
             }
+        }
+    }
+
+    private void onDefect(Throwable defect) {
+        LOG.error("defect in the safety escalations", defect);
+        metrics.add(Counter.DEFECTS, 1);
+    }
+
+    /** A defect in one part of one escalation leaves its other parts, and all other escalations, alone. @return false for a defect. */
+    private boolean isDone(Runnable part) {
+        try {
+            part.run();
+            return true;
+        } catch (RuntimeException | AssertionError defect) {
+            onDefect(defect);
+            return false;
         }
     }
 
@@ -334,8 +349,8 @@ public final class Escalations implements Watch, Acknowledgements.Sink, AutoClos
         ArrayDeque<Retry> due = retries;
         retries = new ArrayDeque<>();
         for (Retry each : due) {
-            if (all.get(each.of.event) == each.of) {
-                each.task.run();
+            if (all.get(each.of.event) == each.of && !isDone(each.task)) {
+                retries.add(each);
             }
         }
         for (int i = leftovers.size(); i > 0; i--) {
@@ -504,12 +519,15 @@ public final class Escalations implements Watch, Acknowledgements.Sink, AutoClos
         }
         WatchedEvent event = waiting.event;
         Escalation escalation = new Escalation(event, reason, ShardClock.wallUs());
-        alarm(escalation);
+        isDone(() -> alarm(escalation));
         // One part is this method's own, so that nothing is over before all is begun.
         waiting.parts = 1;
         if (config.hasTopic()) {
             waiting.parts++;
-            publish(waiting, escalation.entry());
+            byte[] entry = escalation.entry();
+            if (!isDone(() -> publish(waiting, entry))) {
+                retry(waiting, () -> publish(waiting, entry));
+            }
         }
         if (webhook != null) {
             waiting.parts++;

@@ -117,7 +117,14 @@ final class Webhook implements AutoCloseable {
 
     private void attempt(HttpClient http, Post post) throws InterruptedException {
         post.attempts++;
-        String fault = faultOf(http, post);
+        String fault;
+        try {
+            fault = faultOf(http, post);
+        } catch (RuntimeException defect) {
+            // The thread is all escalations': it must not end with one of them.
+            LOG.error("defect in the webhook", defect);
+            fault = String.valueOf(defect);
+        }
         if (fault.isEmpty()) {
             end(post, true);
         } else if (post.attempts < config.webhookAttemptsLimitCount()) {

@@ -61,7 +61,7 @@ public final class Acknowledgements {
     void acknowledge(Feed feed, long offset) {
         for (Unacknowledged each : all) {
             if (each.feed == feed) {
-                each.acknowledgedTo = Math.max(each.acknowledgedTo, offset);
+                each.acknowledge(offset);
                 tell(each);
             }
         }
@@ -103,6 +103,7 @@ public final class Acknowledgements {
                     need = Need.PROBE;
                 }
             } else if (each.feed.outbox().rewind(each.feed, each.offset(due))) {
+                each.onRewind(due, nowNs);
                 metrics.add(Counter.EVENTS_REDELIVERED, each.count() - due);
                 need = Need.TURN;
             }

@@ -6,7 +6,7 @@ import hermod.broker.shard.RunsOn.Owner;
 /** What a connection has beside its topics, and is told what becomes of the connection. Called on its shard. */
 @RunsOn(Owner.SHARD)
 public interface Companion {
-    /** The session is closed. */
+    /** The session is closed, or its client has said goodbye; may be called once for each. */
     void onEnd();
 
     /** The token's rights, or what is switched off, may be others than before. */

@@ -526,6 +526,9 @@ public final class Session implements Party, Outbox.Owner, FrameCutter.Sink {
         dispatch.publisher().sendBatch();
         if (publishing.isAnswered() || !goodbye.say(dispatch.shard().clock().nowNs())) {
             leave();
+        } else if (companion != null) {
+            // What others can do meanwhile does not wait for the outcomes.
+            companion.onEnd();
         }
     }
 

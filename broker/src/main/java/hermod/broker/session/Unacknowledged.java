@@ -21,8 +21,11 @@ final class Unacknowledged implements Feed.Written {
     private int[] sends = new int[FIRST_ROOM];
     private int count;
 
+    /** The highest that was given to the socket. */
+    private long sentTo;
+
     /** The highest that the client has acknowledged. */
-    long acknowledgedTo;
+    private long acknowledgedTo;
 
     Unacknowledged(HeldTopic row, Feed feed, RedeliveryConfig config) {
         this.row = row;
@@ -40,11 +43,12 @@ final class Unacknowledged implements Feed.Written {
     }
 
     private void add(long offset, long nowNs) {
+        sentTo = Math.max(sentTo, offset);
         int at =
                 count == 0 || offsets[count - 1] < offset ? -1 - count : Arrays.binarySearch(offsets, 0, count, offset);
         if (at >= 0) {
+            // Counted when it was asked for: {@link #onRewind}.
             sentNs[at] = nowNs;
-            sends[at]++;
             return;
         }
         at = -1 - at;
@@ -82,6 +86,19 @@ final class Unacknowledged implements Feed.Written {
     /** When it was given to the socket last. */
     long sentNs(int at) {
         return sentNs[at];
+    }
+
+    /** The client has handled what it was sent up to and including an offset: nothing that is sent later, whatever it says. */
+    void acknowledge(long offset) {
+        acknowledgedTo = Math.max(acknowledgedTo, Math.min(offset, sentTo));
+    }
+
+    /** One of them is sent again, and all behind it: an attempt of each, even where it has expired, is no longer kept or no longer wanted and so does not come. */
+    void onRewind(int from, long nowNs) {
+        for (int at = from; at < count; at++) {
+            sentNs[at] = nowNs;
+            sends[at]++;
+        }
     }
 
     /** How many of the first the client has acknowledged. */

@@ -559,4 +559,29 @@ class OutboxTest {
         flushes.flushAll();
         assertThat(sink.offsets(1)).containsExactly(1L);
     }
+
+    @Test
+    void whatIsNoLongerKeptOfARewoundFeedWasHadAndIsNoGap() {
+        CountingOwner owner = new CountingOwner();
+        owner.knowsGaps = false;
+        Outbox rewound = new Outbox(
+                owner, sink, new RunPool(), metrics.shard(0), clock, new OutboxConfig(LIMIT_BYTES, RESERVE_BYTES, 0));
+        Frames topic = topic(1);
+        Feed feed = new Feed(rewound, 1, 0, Priority.NORMAL, 1, 1);
+        for (int offset = 1; offset <= 3; offset++) {
+            offer(feed, topic, offset, FRAME_BYTES);
+            feed.advanceTo(offset + 1);
+        }
+        rewound.flush();
+        assertThat(rewound.rewind(feed, 1)).isTrue();
+        rewound.flush();
+        assertThat(owner.asked).containsExactly(feed);
+        assertThat(rewound.onReadBegin(feed, 3, GapReason.OVERRUN)).isTrue();
+        assertThat(feed.nextOffset()).isEqualTo(3);
+        assertThat(rewound.gapCount()).isZero();
+        assertThat(rewound.onReadBegin(feed, 5, GapReason.OVERRUN))
+                .as("the event 4 was never sent")
+                .isFalse();
+        rewound.close();
+    }
 }
