@@ -61,8 +61,8 @@ public final class FaultsCommand implements Callable<Integer> {
     private static final String SMALL_JOURNAL = """
             journal:
               segment-bytes: 1MiB
-              ring-bytes: 1MiB
-              urgent-ring-bytes: 1MiB
+              ring-bytes: 4MiB
+              urgent-ring-bytes: 4MiB
               batch-bytes: 64KiB
             """;
 
@@ -310,6 +310,12 @@ public final class FaultsCommand implements Callable<Integer> {
                 thread.join();
             }
             check(name, durable, memory, safety, memoryLog, safetyLog);
+            long escalated = BrokerStats.escalated(BrokerStats.read(process.admin()));
+            if (escalated > 0) {
+                report.note(
+                        err,
+                        name + ": " + escalated + " events escalated in the broker for want of an acknowledgement");
+            }
             for (int i = 0; i < times.size(); i++) {
                 long[] at = times.get(i);
                 FaultRound round = untimed.get(i);
