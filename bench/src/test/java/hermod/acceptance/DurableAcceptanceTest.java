@@ -1,6 +1,7 @@
 package hermod.acceptance;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import java.nio.file.Path;
 import java.time.Duration;
@@ -64,6 +65,11 @@ class DurableAcceptanceTest {
                 assertThat(result.at(figure).asDouble()).as(figure).isPositive();
             }
             assertThat(result.at("/durability").asString()).startsWith("DISK");
+            assertThat(broker.counter("safety_taken")).isPositive();
+            await().atMost(Duration.ofSeconds(10))
+                    .until(() -> broker.counter("safety_acknowledged") == broker.counter("safety_taken"));
+            assertThat(broker.counter("safety_escalated_unacknowledged")).isZero();
+            assertThat(broker.counter("safety_escalated_no_subscriber")).isZero();
         }
     }
 }

@@ -1,6 +1,7 @@
 package hermod.acceptance;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import java.nio.file.Path;
 import java.time.Duration;
@@ -34,6 +35,16 @@ class PriorityAcceptanceTest {
         return new ObjectMapper().readTree(json.toFile());
     }
 
+    /** The reader has acknowledged all that it read: what is acknowledged does not wait any more, so nothing is left that could escalate later. */
+    private static void nothingEscalates(AcceptanceBroker broker) throws Exception {
+        long taken = broker.counter("safety_taken");
+        assertThat(taken).isPositive();
+        await().atMost(Duration.ofSeconds(10)).until(() -> broker.counter("safety_acknowledged") == taken);
+        for (String reason : new String[] {"no_subscriber", "unacknowledged", "too_many"}) {
+            assertThat(broker.counter("safety_escalated_" + reason)).as(reason).isZero();
+        }
+    }
+
     @Test
     @Tag("SA-2")
     @Tag("FL-9")
@@ -53,6 +64,7 @@ class PriorityAcceptanceTest {
                     .isTrue();
             assertThat(result.at("/outbox/samples").asInt()).isPositive();
             assertThat(result.at("/outbox/leastBytes").asLong()).isPositive();
+            nothingEscalates(broker);
         }
     }
 }

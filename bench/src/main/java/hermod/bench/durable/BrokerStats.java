@@ -35,6 +35,13 @@ final class BrokerStats {
         }
     }
 
+    /** How many events escalated because no device acknowledged them in time: our links do, so any is a fault of bench or broker. 0 where the broker does not tell. */
+    static long escalated(@Nullable JsonNode stats) {
+        return stats == null
+                ? 0
+                : stats.path("counters").path("safety_escalated_unacknowledged").asLong(0);
+    }
+
     /** Where a channel's events are kept: its durability, and {@code MEMORY} beside it where it is not on disk whatever its policy says; null where the broker does not tell. */
     static @Nullable String durabilityOf(@Nullable JsonNode stats, String channel) {
         if (stats == null) {

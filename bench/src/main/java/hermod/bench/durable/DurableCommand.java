@@ -36,6 +36,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import tools.jackson.databind.JsonNode;
 
 /** {@code hermod-bench durable}: what a durable publish costs, beside the disk, the wire, Redis Streams and JetStream. One thread. */
 @Command(
@@ -235,7 +236,12 @@ public final class DurableCommand implements Callable<Integer> {
                 err.println(progress(number));
             }
         }
-        String durability = admin == null ? null : BrokerStats.durabilityOf(BrokerStats.read(admin), channel);
+        JsonNode stats = admin == null ? null : BrokerStats.read(admin);
+        long escalated = BrokerStats.escalated(stats);
+        if (escalated > 0) {
+            report.note(err, escalated + " events escalated in the broker for want of an acknowledgement");
+        }
+        String durability = BrokerStats.durabilityOf(stats, channel);
         return tell(stores, versions, durability);
     }
 

@@ -56,6 +56,16 @@ public final class FaultsCommand implements Callable<Integer> {
     private static final long SETTLE_MS = 300;
     private static final long DELIVERY_LIMIT_NS = TimeUnit.SECONDS.toNanos(10);
     private static final int PAYLOAD_BYTES = 256;
+
+    /** The journal makes its files ahead of their use: with the default of 64 MiB each, the disk could be full for minutes before anybody is refused. */
+    private static final String SMALL_JOURNAL = """
+            journal:
+              segment-bytes: 1MiB
+              ring-bytes: 4MiB
+              urgent-ring-bytes: 4MiB
+              batch-bytes: 64KiB
+            """;
+
     private static final int FILL_PIECE_BYTES = 64 * 1024;
     private static final int COMMAND_SECONDS = 60;
     private static final String RIGHTS =
@@ -191,6 +201,10 @@ public final class FaultsCommand implements Callable<Integer> {
             }
             mounted = data;
             fault = new FullDisk(data.resolve("bench-filler"));
+            builder.arguments(
+                    "--config",
+                    Files.writeString(folder.resolve("full.yaml"), SMALL_JOURNAL)
+                            .toString());
         } else {
             Path control = folder.resolve("order");
             Path library = preloaded(folder, name);
@@ -296,6 +310,12 @@ public final class FaultsCommand implements Callable<Integer> {
                 thread.join();
             }
             check(name, durable, memory, safety, memoryLog, safetyLog);
+            long escalated = BrokerStats.escalated(BrokerStats.read(process.admin()));
+            if (escalated > 0) {
+                report.note(
+                        err,
+                        name + ": " + escalated + " events escalated in the broker for want of an acknowledgement");
+            }
             for (int i = 0; i < times.size(); i++) {
                 long[] at = times.get(i);
                 FaultRound round = untimed.get(i);

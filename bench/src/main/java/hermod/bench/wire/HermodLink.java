@@ -30,13 +30,15 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A connection in Hermod's protocol with the features CREDIT and GAP where the broker has them: it grants a window, and again what it has read of LOW to
- * HIGH, so that never more than the window is on its way.
+ * A connection in Hermod's protocol with the features CREDIT, GAP and ACK where the broker has them: it grants a window, and again what it has read of LOW to
+ * HIGH, so that never more than the window is on its way; and it acknowledges what it has read of the topics that want it, once a read and topic. What the
+ * broker sends again is not handed on again.
  */
 public final class HermodLink extends Link {
     private static final int OPEN_ID = 2;
     private static final int PUBLISH_WINDOW_EVENTS = 65_536;
     private static final int FRAME_BYTES_MAX = 16 * 1024 * 1024;
+    private static final long SUBSCRIBER_FEATURES = Feature.CREDIT.bit() | Feature.GAP.bit() | Feature.ACK.bit();
     private static final long PING_EVERY_NS = TimeUnit.SECONDS.toNanos(5);
 
     private final Topics topics;
@@ -45,8 +47,11 @@ public final class HermodLink extends Link {
     private final String device;
     private final int creditWindowBytes;
     private final int[] handles = new int[Priority.COUNT];
+    private final boolean[] isAcknowledged = new boolean[Priority.COUNT];
+    private final long[] readOffsets = new long[Priority.COUNT];
+    private final boolean[] owesAck = new boolean[Priority.COUNT];
     private final PublishedFrame published = new PublishedFrame();
-    private final ByteBuf small = Unpooled.directBuffer(64);
+    private final ByteBuf small = Unpooled.directBuffer(128);
     private final String what;
     private long features;
     private long publishWindowEvents = PUBLISH_WINDOW_EVENTS;
@@ -54,6 +59,7 @@ public final class HermodLink extends Link {
     private long pingedNs;
     private int nextRequestId;
     private boolean isReady;
+    private boolean owesAnyAck;
 
     /**
      * @param creditWindowBytes of events that may be on their way; for a subscriber.
@@ -88,7 +94,7 @@ public final class HermodLink extends Link {
         Hello.Builder hello = Hello.newBuilder()
                 .setMinVersion(1)
                 .setMaxVersion(1)
-                .setFeatures(isSubscriber ? Feature.CREDIT.bit() | Feature.GAP.bit() : 0)
+                .setFeatures(isSubscriber ? SUBSCRIBER_FEATURES : 0)
                 .setToken(token)
                 .setDeviceId(device)
                 .setPlatform(Platform.PLATFORM_CLI)
@@ -183,6 +189,16 @@ public final class HermodLink extends Link {
         if (lane != Priority.URGENT.code()) {
             readSinceGrant += frameBytes;
         }
+        int topic = laneOf(FrameHeader.handle(in, at));
+        if (isAcknowledged[topic]) {
+            owesAck[topic] = true;
+            owesAnyAck = true;
+            long offset = EventFrame.offset(in, at);
+            if (offset <= readOffsets[topic]) {
+                return; // sent again, and so acknowledged again
+            }
+            readOffsets[topic] = offset;
+        }
         int payloadAt = Entry.payloadAt(in, EventFrame.entryAt(in, at));
         events.event(lane, frameBytes, in, payloadAt, at + frameBytes - payloadAt);
     }
@@ -216,7 +232,9 @@ public final class HermodLink extends Link {
                 throw new IOException(what + " " + result.getTopic() + " was refused: "
                         + ErrorCode.nameOf(result.getCode()) + ", " + result.getMessage());
             }
-            handles[topics.laneOf(result.getTopic())] = result.getHandle();
+            int lane = topics.laneOf(result.getTopic());
+            handles[lane] = result.getHandle();
+            isAcknowledged[lane] = result.getAcknowledged();
         }
         isReady = true;
     }
@@ -233,6 +251,9 @@ public final class HermodLink extends Link {
 
     @Override
     protected void afterRead() throws IOException {
+        if (owesAnyAck) {
+            acknowledge();
+        }
         if (hasCredit() && isSubscriber && readSinceGrant >= creditWindowBytes / 4) {
             grant(readSinceGrant);
             readSinceGrant = 0;
@@ -245,6 +266,18 @@ public final class HermodLink extends Link {
             small.writeLongLE(TimeUnit.NANOSECONDS.toMicros(nowNs));
             write(small);
         }
+    }
+
+    private void acknowledge() throws IOException {
+        small.clear();
+        for (int lane = 0; lane < owesAck.length; lane++) {
+            if (owesAck[lane]) {
+                owesAck[lane] = false;
+                FlowFrames.writeOneNumber(small, FrameType.ACK, handles[lane], readOffsets[lane]);
+            }
+        }
+        owesAnyAck = false;
+        write(small);
     }
 
     private void grant(long bytes) throws IOException {

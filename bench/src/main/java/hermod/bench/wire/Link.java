@@ -10,6 +10,7 @@ import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * One connection to a broker over a blocking socket, in that broker's protocol.
@@ -20,6 +21,7 @@ import java.util.concurrent.TimeUnit;
 public abstract class Link implements AutoCloseable {
     private static final int READ_BYTES = 256 * 1024;
     private static final int HANDSHAKE_SECONDS = 10;
+    private static final long HANDLED_WITHIN_MS = 100;
 
     /** How many bytes of a stamp and zeros an event has is decided by who writes it. */
     public interface Payloads {
@@ -30,6 +32,7 @@ public abstract class Link implements AutoCloseable {
     private final SocketChannel channel;
     private final ByteBuf in = Unpooled.directBuffer(READ_BYTES);
     private final Object writing = new Object();
+    private final ReentrantLock handling = new ReentrantLock();
     private volatile boolean isClosed;
 
     /** @param receiveBufferBytes of the kernel; 0 leaves it alone. */
@@ -127,8 +130,13 @@ public abstract class Link implements AutoCloseable {
             return -1;
         }
         if (count > 0) {
-            parse(in, events);
-            afterRead();
+            handling.lock();
+            try {
+                parse(in, events);
+                afterRead();
+            } finally {
+                handling.unlock();
+            }
         }
         return count;
     }
@@ -152,13 +160,24 @@ public abstract class Link implements AutoCloseable {
         return isClosed;
     }
 
+    /** What was just read is handled to the end first, so that its acknowledgement still goes out; a handler that takes long is not waited for. */
     @Override
     public final void close() {
         isClosed = true;
+        boolean isMine = false;
+        try {
+            isMine = handling.tryLock(HANDLED_WITHIN_MS, TimeUnit.MILLISECONDS);
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+        }
         try {
             channel.close();
         } catch (IOException alreadyGone) {
             // Nobody waits for what it would have said.
+        } finally {
+            if (isMine) {
+                handling.unlock();
+            }
         }
     }
 }

@@ -3,12 +3,19 @@ package hermod.bench.wire;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import hermod.protocol.Feature;
 import hermod.protocol.Priority;
+import hermod.protocol.control.ControlCodec;
+import hermod.protocol.control.wire.TopicResult;
+import hermod.protocol.control.wire.Welcome;
+import hermod.protocol.frame.Entry;
+import hermod.protocol.frame.EventFrame;
 import hermod.protocol.frame.FlowFrames;
 import hermod.protocol.frame.FrameHeader;
 import hermod.protocol.frame.FrameType;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.buffer.UnpooledByteBufAllocator;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.InetAddress;
@@ -113,6 +120,80 @@ class LinkTest {
 
     private static String bulk(String text) {
         return "$" + text.length() + "\r\n" + text + "\r\n";
+    }
+
+    private static byte[] bytes(ByteBuf frame) {
+        byte[] bytes = new byte[frame.readableBytes()];
+        frame.readBytes(bytes);
+        frame.release();
+        return bytes;
+    }
+
+    private static void event(ByteBuf out, int lane, int handle, long offset, char payload) {
+        FrameHeader.write(out, FrameType.EVENT, lane, handle, 0, EventFrame.FIXED_BYTES - FrameHeader.LENGTH + 1);
+        out.writeLongLE(offset);
+        Entry.writeFixed(out, 1, 0, 0, 0);
+        out.writeByte(payload);
+    }
+
+    /** What the link sends at once after what it read: {@code handle:offset} of each frame, all of them ACK. */
+    private static List<String> acknowledgements(Socket peer, int count) throws IOException {
+        ByteBuf in = Unpooled.wrappedBuffer(
+                peer.getInputStream().readNBytes(count * (FrameHeader.LENGTH + FlowFrames.ONE_NUMBER_BODY_BYTES)));
+        List<String> acknowledged = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            int at = in.readerIndex();
+            assertThat(FrameHeader.type(in, at)).isEqualTo(FrameType.ACK.code());
+            acknowledged.add(FrameHeader.handle(in, at) + ":" + FlowFrames.first(in, at));
+            in.skipBytes(FrameHeader.frameBytes(in, at));
+        }
+        return acknowledged;
+    }
+
+    @Test
+    void aHermodLinkAcknowledgesOnceAReadWhatTheBrokerWantsAcknowledged() throws IOException {
+        TopicResult plain = TopicResult.newBuilder()
+                .setTopic(topics.of(0))
+                .setGranted(true)
+                .setHandle(7)
+                .build();
+        TopicResult wanted = TopicResult.newBuilder()
+                .setTopic(topics.of(3))
+                .setGranted(true)
+                .setHandle(9)
+                .setAcknowledged(true)
+                .build();
+        Welcome welcome = Welcome.newBuilder()
+                .setFeatures(Feature.ACK.bit())
+                .addSubscriptions(plain)
+                .addSubscriptions(wanted)
+                .build();
+        ByteBuf first = Unpooled.buffer();
+        event(first, 3, 9, 4, 'a');
+        event(first, 0, 7, 1, 'b');
+        event(first, 3, 9, 6, 'c');
+        ByteBuf again = Unpooled.buffer();
+        event(again, 3, 9, 4, 'a');
+        ByteBuf more = Unpooled.buffer();
+        event(more, 3, 9, 6, 'c');
+        event(more, 3, 9, 7, 'd');
+        try (Link link = new HermodLink(address(), 0, topics, true, "", "d", 1_000);
+                Socket peer = server.accept()) {
+            peer.setSoTimeout(10_000);
+            for (byte[] burst : List.of(
+                    bytes(ControlCodec.encode(UnpooledByteBufAllocator.DEFAULT, FrameType.WELCOME, 1, welcome)),
+                    bytes(first),
+                    bytes(again),
+                    bytes(more))) {
+                peer.getOutputStream().write(burst);
+                for (int read = 0; read < burst.length; ) {
+                    read += link.read(burst.length - read, events);
+                }
+            }
+
+            assertThat(seen).containsExactly("3 a", "0 b", "3 c", "3 d");
+            assertThat(acknowledgements(peer, 3)).containsExactly("9:6", "9:6", "9:7");
+        }
     }
 
     @Test
