@@ -20,7 +20,7 @@ import tools.jackson.databind.JsonNode;
  */
 record Footprint(double rss, double heap, double engine, double disk) {
     private static final Pattern RSS = Pattern.compile("VmRSS:\\s+(\\d+) kB");
-    private static final Pattern HEAP_USED = Pattern.compile("used (\\d+)K");
+    private static final Pattern HEAP_USED = Pattern.compile("used (\\d+)([KMG])|(\\d+)([KMG]) used");
     private static final double KIB_A_MIB = 1024;
     private static final double MIB = 1024 * 1024;
 
@@ -75,7 +75,8 @@ record Footprint(double rss, double heap, double engine, double disk) {
             }
             Matcher used = HEAP_USED.matcher(line);
             if (used.find()) {
-                kib += Long.parseLong(used.group(1));
+                int at = used.group(1) != null ? 1 : 3; // Shenandoah has the number first
+                kib += Long.parseLong(used.group(at)) * Math.pow(KIB_A_MIB, "KMG".indexOf(used.group(at + 1)));
                 isFound = true;
             }
         }

@@ -52,6 +52,12 @@ class TrendTest {
                         + " tenured generation   total 174784K, used 2048K [0x1, 0x2)\n"
                         + " Metaspace       used 9000K, committed 9216K, reserved 1114112K\n"))
                 .isEqualTo(3);
+        assertThat(Footprint.heapOf("4711:\nShenandoah Heap\n"
+                        + " 512M max, 512M soft max, 512M committed, 96M used\n"
+                        + " 256 x 256K regions\n"))
+                .isEqualTo(96);
+        assertThat(Footprint.heapOf(" 65536K max, 65536K soft max, 65536K committed, 2048K used\n"))
+                .isEqualTo(2);
         assertThat(Footprint.heapOf("no such process")).isNaN();
     }
 }
