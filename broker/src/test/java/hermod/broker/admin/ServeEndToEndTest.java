@@ -41,7 +41,9 @@ class ServeEndToEndTest {
                 new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid()))
                         .start()
                         .waitFor();
-                assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+                assertThat(process.waitFor(60, TimeUnit.SECONDS))
+                        .as(() -> "SIG" + signal + "\n" + stacks(process))
+                        .isTrue();
                 assertThat(process.exitValue()).isZero();
                 assertThat(out.readLine()).isNull();
             } finally {
@@ -139,6 +141,19 @@ class ServeEndToEndTest {
 
     private String err() throws IOException {
         return Files.readString(dir.resolve("err"));
+    }
+
+    /** Where a process hangs, for the report of a failure. */
+    private static String stacks(Process process) {
+        try {
+            Path jstack = Path.of(System.getProperty("java.home"), "bin", "jstack");
+            Process asked = new ProcessBuilder(jstack.toString(), Long.toString(process.pid()))
+                    .redirectErrorStream(true)
+                    .start();
+            return new String(asked.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException none) {
+            return none.toString();
+        }
     }
 
     private static BufferedReader lines(Process process) {
