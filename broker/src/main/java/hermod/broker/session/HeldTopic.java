@@ -18,9 +18,6 @@ final class HeldTopic {
     /** Its channel is switched off: nothing is published to it, and its feed is not among the topic's subscribers. */
     boolean isOff;
 
-    /** The highest offset the client has acknowledged. */
-    long acknowledgedOffset;
-
     /** Made with the first event published: most holders only listen. */
     private @Nullable Publication publication;
 

@@ -213,11 +213,7 @@ final class HeldTopics {
             throw new ProtocolException(CloseCode.BAD_FRAME, "ACK above 2^63 - 1");
         }
         HeldTopic row = held.get(handle);
-        if (row == null) {
-            return;
-        }
-        row.acknowledgedOffset = Math.max(row.acknowledgedOffset, offset);
-        if (acknowledgements != null && row.feed != null) {
+        if (row != null && acknowledgements != null && row.feed != null) {
             acknowledgements.acknowledge(row.feed, offset);
         }
     }

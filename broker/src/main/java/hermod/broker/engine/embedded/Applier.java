@@ -364,7 +364,9 @@ final class Applier implements Journal.Follower, AutoCloseable {
                     return false;
                 }
             } catch (RuntimeException defect) {
-                LOG.error("what the journal handed over can't be read", defect);
+                if (ailment == null) {
+                    LOG.error("what the journal handed over can't be read, and is tried again", defect);
+                }
                 ailment = new Ailment(EngineFault.CORRUPT, "what the journal handed over can't be read: " + defect);
             }
             if (!pause()) {
@@ -417,8 +419,10 @@ final class Applier implements Journal.Follower, AutoCloseable {
                         "the store was opened again{}: the journal is put from batch {} on",
                         revival.mayCompact() ? "" : ", and merges its files no more, because one is damaged",
                         applied + 1);
+                // what was written before and not told, or is told once more
+                puts.channels().tellGrown();
                 return true;
-            } catch (IOException unopened) {
+            } catch (IOException | RuntimeException unopened) {
                 LOG.error("the store can't be opened again, which is tried again: {}", unopened.getMessage());
                 ailment = new Ailment(RocksStore.faultOf(failed), String.valueOf(unopened.getMessage()));
             }

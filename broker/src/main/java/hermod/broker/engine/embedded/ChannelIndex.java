@@ -194,6 +194,7 @@ final class ChannelIndex {
         logs.put(log.number, log);
         if (log.isBegun) {
             begun.put(new Name(log.org, log.channel), log);
+            untold.add(log);
         }
     }
 

@@ -163,6 +163,8 @@ final class Retainer {
                     try {
                         look(store, StoreKeys.asLong(key), streams.value());
                     } catch (RocksDBException failed) {
+                        // counted anew: it may have taken for removed what is not
+                        tallies.remove(StoreKeys.asLong(key));
                         // one that is damaged is no reason to keep all of the others
                         if (readers.onFailed(failed) != EngineFault.CORRUPT) {
                             return;
