@@ -11,13 +11,14 @@
 
 /* ---------------------------------------------------------------- JSON: enough for the vectors */
 typedef struct json { char kind; char *key, *s; size_t n; struct json *kid, *next; } json; /* kind: s text, n number, b bool, o, a */
+enum { TEXT_BYTES = 1 << 18 }; /* the longest frame in hex */
 static const char *jp; static const char *file, *name = "-"; static int failures, decoded, encoded, refusals, skipped;
 static void fail(const char *what) { printf("FAIL %s: %s: %s\n", file, name, what); failures++; }
 static void sp(void) { while (isspace((unsigned char)*jp)) jp++; }
 static char *text(size_t *n) {
-  char *out = malloc(strlen(jp) < 65536 ? strlen(jp) + 1 : 65536), *w = out; jp++;
+  char *out = malloc(strlen(jp) < TEXT_BYTES ? strlen(jp) + 1 : TEXT_BYTES), *w = out; jp++;
   while (*jp != '"') {
-    if (!*jp || w - out > 65000) { fprintf(stderr, "%s: no JSON\n", file); exit(2); }
+    if (!*jp || w - out > TEXT_BYTES - 8) { fprintf(stderr, "%s: no JSON\n", file); exit(2); }
     if (*jp != '\\') { *w++ = *jp++; continue; }
     char c = *++jp; jp++;
     if (c == 'u') { unsigned v; sscanf(jp, "%4x", &v); jp += 4;
