@@ -19,6 +19,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
 /** Short runs of {@code hermod-bench crash}; the long ones are in the bench's results. */
+@Tag("long")
 class CrashAcceptanceTest {
     private static final String SEED = Long.toString(System.nanoTime() & 0xffff);
 

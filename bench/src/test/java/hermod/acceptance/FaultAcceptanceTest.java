@@ -33,6 +33,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Nothing acknowledged is lost where the disk is full, or a consumer does not take what it is sent. */
+@Tag("long")
 @Tag("DL-4")
 class FaultAcceptanceTest {
     private static final String SMALL_JOURNAL =

@@ -28,6 +28,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What clients of durable channels see of a broker that is killed and started again: through the SDK, which stays. */
+@Tag("long")
 class RestartAcceptanceTest {
     @TempDir
     private Path data;

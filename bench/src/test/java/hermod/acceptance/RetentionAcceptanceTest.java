@@ -29,6 +29,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What a durable channel keeps is bounded by age, count and bytes; what goes is told to whoever had not read it, and delivery goes on meanwhile. */
+@Tag("long")
 @Tag("HR-1")
 class RetentionAcceptanceTest {
     private static final int KEPT_COUNT = 100;

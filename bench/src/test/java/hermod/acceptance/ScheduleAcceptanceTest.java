@@ -23,6 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Events for later, over kills of the broker. */
+@Tag("long")
 @Tag("EV-10")
 class ScheduleAcceptanceTest {
     private static final String TOPIC = "chat:later";
