@@ -1,5 +1,7 @@
 package hermod.protocol;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * Why one request was refused while the connection goes on.
  *
@@ -71,13 +73,19 @@ public enum ErrorCode {
         return code >= FIRST_RETRY;
     }
 
-    /** The code's name, or its number for one that this version does not know. */
-    public static String nameOf(int code) {
+    /** Null for a code that this version does not know. */
+    public static @Nullable ErrorCode ofCode(int code) {
         for (ErrorCode known : values()) {
             if (known.code == code) {
-                return known.name();
+                return known;
             }
         }
-        return Integer.toString(code);
+        return null;
+    }
+
+    /** The code's name, or its number for one that this version does not know. */
+    public static String nameOf(int code) {
+        ErrorCode known = ofCode(code);
+        return known == null ? Integer.toString(code) : known.name();
     }
 }

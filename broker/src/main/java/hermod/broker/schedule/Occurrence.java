@@ -155,12 +155,8 @@ final class Occurrence implements Party {
     }
 
     private static ErrorCode codeOf(int code) {
-        for (ErrorCode known : ErrorCode.values()) {
-            if (known.code() == code) {
-                return known;
-            }
-        }
-        return ErrorCode.UNAVAILABLE;
+        ErrorCode known = ErrorCode.ofCode(code);
+        return known == null ? ErrorCode.UNAVAILABLE : known;
     }
 
     @Override

@@ -21,7 +21,6 @@ import hermod.protocol.frame.FrameType;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -113,10 +112,8 @@ public final class ScheduleCommands {
     }
 
     private static ErrorCode codeOf(int code) {
-        return Arrays.stream(ErrorCode.values())
-                .filter(each -> each.code() == code)
-                .findFirst()
-                .orElse(ErrorCode.BAD_REQUEST);
+        ErrorCode known = ErrorCode.ofCode(code);
+        return known == null ? ErrorCode.BAD_REQUEST : known;
     }
 
     /** For its rate only; the topic's home clamps it when it is due. */
